@@ -1,0 +1,39 @@
+"""`manage.py reconcile_jobs [--loop]`: deliver what was lost, end what is silent."""
+
+import logging
+import time
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, close_old_connections, connection
+
+from jobs.reconcile import reconcile
+
+log = logging.getLogger(__name__)
+
+
+class Command(BaseCommand):
+    """Runs once, or for ever with `--loop`."""
+
+    help = "Deliver queued jobs that were lost and take back those whose worker is silent."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--loop", action="store_true", help="go on until stopped")
+        parser.add_argument("--interval", type=float, default=10.0, help="seconds between passes")
+
+    def handle(self, *_: Any, loop: bool, interval: float, **__: Any) -> None:
+        """Run one pass, or pass after pass."""
+        if not loop:
+            outcome = reconcile()
+            self.stdout.write(f"delivered {outcome.delivered}, taken back {outcome.taken_back}")
+            return
+        while True:
+            try:
+                reconcile()
+            except DatabaseError:
+                log.warning("The database is away; trying again")
+                connection.close()
+            close_old_connections()
+            time.sleep(interval)

@@ -1,0 +1,129 @@
+"""The abstract job and its events; imports, trainings, evaluations and detections inherit them."""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from jobs.states import ACTIVE, HELD, Status
+
+#: A lease that has run out long ago: what an unclaimed job carries, because a NULL never expires.
+NO_LEASE = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class JobQuerySet(models.QuerySet[Any]):
+    """Questions about jobs that the kernel and the pages ask."""
+
+    def active(self) -> Self:
+        """Jobs that have not ended."""
+        return self.filter(status__in=ACTIVE)
+
+    def held(self) -> Self:
+        """Jobs that a worker holds, or held when it was last heard of."""
+        return self.filter(status__in=HELD)
+
+    def silent(self) -> Self:
+        """Jobs whose worker let the lease run out, by the database's clock."""
+        return self.held().filter(lease_until__lt=Now())
+
+
+class Job(models.Model):
+    """One piece of long work: the row is the truth, the queue only a doorbell.
+
+    Only `jobs.transitions` writes `status`, `attempt` and `lease_until`.
+    """
+
+    #: RQ queue, dotted path of the task `f(id)`, and the name in URLs and channel groups.
+    queue: ClassVar[str]
+    task: ClassVar[str]
+    slug: ClassVar[str]
+    #: Losses in a row without progress before the kernel gives up.
+    max_losses: ClassVar[int] = 3
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
+    attempt = models.PositiveIntegerField(default=0, help_text="Fencing token: rises by each claim")
+    losses = models.PositiveSmallIntegerField(default=0)
+    worker = models.CharField(max_length=120, blank=True)
+    lease_until = models.DateTimeField(default=NO_LEASE)
+    spec_version = models.PositiveSmallIntegerField(default=1)
+    last_seq = models.BigIntegerField(default=0)
+    progress = models.JSONField(default=dict, blank=True)
+    error = models.JSONField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    queued_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(fields=["status", "lease_until"], name="%(app_label)s_%(class)s_lease"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=Status.values), name="%(app_label)s_%(class)s_status"
+            ),
+            models.CheckConstraint(
+                condition=Q(finished_at__isnull=False) | Q(status__in=[s.value for s in ACTIVE]),
+                name="%(app_label)s_%(class)s_ended_at",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.slug} {self.id}"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.status in ACTIVE
+
+    @classmethod
+    def event_model(cls) -> "type[JobEvent]":
+        """Return the concrete event model of this job."""
+        return cls._meta.get_field("events").related_model  # type: ignore[return-value]
+
+
+class JobEvent(models.Model):
+    """One frame of a job's story: `seq` grows by one a job, without gaps.
+
+    Concrete models add `job = ForeignKey(<Job>, related_name="events")` and inherit `Meta`.
+    """
+
+    class Type(models.TextChoices):
+        """What a frame tells."""
+
+        LOG = "log"
+        EPOCH = "epoch"
+        PROGRESS = "progress"
+        STATUS = "status"
+
+    id = models.BigAutoField(primary_key=True)
+    seq = models.BigIntegerField()
+    type = models.CharField(max_length=8, choices=Type.choices)
+    at = models.DateTimeField(auto_now_add=True)
+    payload = models.JSONField(default=dict)
+
+    class Meta:
+        abstract = True
+        ordering = ["seq"]
+        constraints = [
+            models.UniqueConstraint(fields=["job", "seq"], name="%(app_label)s_%(class)s_seq"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.seq}"
+
+    def frame(self) -> dict[str, Any]:
+        """Return the frame as the WebSocket contract names it."""
+        at = self.at.isoformat().replace("+00:00", "Z")
+        return {"type": self.type, "seq": self.seq, "at": at, **self.payload}

@@ -1,0 +1,1 @@
+"""A job without a domain, for the tests of the kernel."""

@@ -1,0 +1,198 @@
+"""Training runs with their epochs, checkpoints and artifacts, and the models that they made."""
+
+import uuid
+from typing import Any, ClassVar
+
+from django.core.files.storage import storages
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from datasets.models import DatasetVersion
+from jobs.models import Job, JobEvent, JobQuerySet
+from projects.access import ScopedQuerySet
+from projects.models import Project
+
+
+def weights_storage() -> Any:
+    """Return the storage of checkpoints and models."""
+    return storages["weights"]
+
+
+def artifacts_storage() -> Any:
+    """Return the storage of plots and tables that runs leave behind."""
+    return storages["artifacts"]
+
+
+class RunQuerySet(JobQuerySet, ScopedQuerySet):
+    """Training runs of a project."""
+
+
+class TrainingRun(Job):
+    """One training of one model on one version."""
+
+    queue = "training"
+    task = "training.tasks.run_training"
+    slug = "training-runs"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="training_runs")
+    dataset_version = models.ForeignKey(
+        DatasetVersion, on_delete=models.RESTRICT, related_name="training_runs"
+    )
+    name = models.CharField(max_length=100)
+    base_model = models.CharField(max_length=40, help_text="name from training.options, or a model")
+    start_model = models.ForeignKey(
+        "TrainedModel", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    #: epochs, patience, batch, imgsz, optimizer, lr0, lrf, seed and the advanced ones, validated.
+    options = models.JSONField(default=dict)
+    priority = models.SmallIntegerField(default=0)
+    stop_requested_at = models.DateTimeField(null=True, blank=True)
+    stopped_early = models.BooleanField(default=False)
+    epoch = models.PositiveIntegerField(default=0, help_text="last epoch committed")
+    best = models.JSONField(null=True, blank=True)
+    device = models.CharField(max_length=100, blank=True)
+    environment = models.JSONField(default=dict, blank=True)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta(Job.Meta):
+        pass
+
+
+class RunEvent(JobEvent):
+    """The story of a run."""
+
+    job = models.ForeignKey(TrainingRun, on_delete=models.CASCADE, related_name="events")
+
+    class Meta(JobEvent.Meta):
+        pass
+
+
+class EpochMetrics(models.Model):
+    """What one epoch measured; committed together with its checkpoint."""
+
+    run = models.ForeignKey(TrainingRun, on_delete=models.CASCADE, related_name="epochs")
+    epoch = models.PositiveIntegerField()
+    attempt = models.PositiveIntegerField()
+    train = models.JSONField(default=dict)
+    val = models.JSONField(default=dict)
+    lr = models.FloatField(null=True)
+    seconds = models.FloatField(null=True)
+    images_per_second = models.FloatField(null=True)
+    gpu_memory_mb = models.FloatField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["epoch"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "epoch"], name="training_epoch_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"epoch {self.epoch}"
+
+
+class Checkpoint(models.Model):
+    """The pointer to stored weights: written last, after the file was stored and verified."""
+
+    class Kind(models.TextChoices):
+        """What the weights are."""
+
+        LAST = "last"
+        BEST = "best"
+
+    run = models.ForeignKey(TrainingRun, on_delete=models.CASCADE, related_name="checkpoints")
+    kind = models.CharField(max_length=4, choices=Kind.choices)
+    epoch = models.PositiveIntegerField()
+    attempt = models.PositiveIntegerField()
+    file = models.FileField(storage=weights_storage, max_length=200)
+    sha256 = models.CharField(max_length=64)
+    size = models.PositiveBigIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-epoch", "-attempt"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["run", "kind", "epoch", "attempt"], name="training_checkpoint_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.epoch}"
+
+
+class ArtifactQuerySet(ScopedQuerySet):
+    """Artifacts, reached through their run."""
+
+    project_path = "run__project"
+
+
+class Artifact(models.Model):
+    """A file that a run leaves behind: a plot, results.csv, args.yaml."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    run = models.ForeignKey(TrainingRun, on_delete=models.CASCADE, related_name="artifacts")
+    name = models.CharField(max_length=100)
+    kind = models.CharField(max_length=20)
+    file = models.FileField(storage=artifacts_storage, max_length=200)
+    size = models.PositiveBigIntegerField()
+
+    objects = ArtifactQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "name"], name="training_artifact_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TrainedModel(models.Model):
+    """A detector: weights with the classes they know."""
+
+    class Stage(models.TextChoices):
+        """How far it is trusted; one model a project is in production."""
+
+        NONE = "none", _("Not staged")
+        CANDIDATE = "candidate", _("Candidate")
+        PRODUCTION = "production", _("In use")
+        ARCHIVED = "archived", _("Archived")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="models")
+    name = models.CharField(_("name"), max_length=100)
+    version = models.PositiveIntegerField()
+    stage = models.CharField(max_length=10, choices=Stage.choices, default=Stage.NONE)
+    training_run = models.OneToOneField(
+        TrainingRun, null=True, blank=True, on_delete=models.SET_NULL, related_name="model"
+    )
+    dataset_version = models.ForeignKey(
+        DatasetVersion, null=True, blank=True, on_delete=models.SET_NULL, related_name="models"
+    )
+    classes = models.JSONField(default=list, help_text="names in the order of their index")
+    imgsz = models.PositiveIntegerField()
+    metrics = models.JSONField(default=dict)
+    file = models.FileField(storage=weights_storage, max_length=200)
+    size = models.PositiveBigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ScopedQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "version"], name="training_model_version"),
+            models.UniqueConstraint(
+                fields=["project"],
+                condition=Q(stage="production"),
+                name="training_model_one_production",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version}"
