@@ -94,6 +94,18 @@ class Drained(JobSignal):
     """The worker is leaving; the job goes back to the queue without using up an attempt."""
 
 
+class Interrupted(JobSignal):
+    """The work was cut off through no fault of the job: it goes back to the queue as a loss.
+
+    Args:
+        reason: the code of the error that is shown when it has lost too often in a row.
+    """
+
+    def __init__(self, reason: str = "worker_lost") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 register(
     "internal",
     _("Something went wrong on our side. The incident number is {incident}."),

@@ -17,9 +17,10 @@ from django.db import (
     connection,
     transaction,
 )
+from django.utils import translation
 
 from jobs import queue, transitions
-from jobs.errors import CancelRequested, Drained, LeaseLost, UserError
+from jobs.errors import CancelRequested, Drained, Interrupted, LeaseLost, UserError
 from jobs.identity import worker_name
 from jobs.models import Job
 from jobs.reporter import Reporter
@@ -50,7 +51,7 @@ def run_job(model: type[J], job_id: str, work: Work[J]) -> None:
         log.info("Nothing to claim: %s %s", model.slug, job_id)
         return
     reporter = Reporter(job)
-    with _draining(reporter), _lease_kept(job, reporter):
+    with _draining(reporter), _lease_kept(job, reporter), _language_of(job):
         end = _attempt(job, reporter, work)
     _persist(end)
 
@@ -66,7 +67,10 @@ def _attempt(job: J, reporter: Reporter, work: Work[J]) -> Callable[[], object]:
     except CancelRequested:
         return lambda: _end(job, reporter, Status.CANCELED)
     except Drained:
-        return lambda: _give_back(job, reporter)
+        return lambda: _give_back(job, reporter, counts_as_loss=False)
+    except Interrupted as cut:
+        reason = cut.reason
+        return lambda: _give_back(job, reporter, counts_as_loss=True, reason=reason)
     except UserError as error:
         row = error.as_row()
         return lambda: _end(job, reporter, Status.FAILED, error=row)
@@ -94,13 +98,13 @@ def _end(job: Job, reporter: Reporter, to: Status, **fields: Any) -> None:
     transitions.move(job, to, **fields)
 
 
-def _give_back(job: Job, reporter: Reporter) -> None:
+def _give_back(job: Job, reporter: Reporter, **how: Any) -> None:
     try:
         reporter.flush()
     except LeaseLost:
         return
-    job.refresh_from_db(fields=["cancel_requested_at"])
-    if transitions.take_back(job, counts_as_loss=False) == Status.QUEUED:
+    job.refresh_from_db(fields=["cancel_requested_at", "losses"])
+    if transitions.take_back(job, **how) == Status.QUEUED:
         queue.submit(job)
 
 
@@ -121,6 +125,12 @@ def _persist(write: Callable[[], object]) -> None:
             connection.close()
             time.sleep(delay)
             delay = min(delay * 2, 10.0)
+
+
+def _language_of(job: Job) -> translation.override:
+    """Log lines are written in the language of the person who started the job."""
+    person = job.created_by
+    return translation.override(person.language if person else settings.LANGUAGE_CODE)
 
 
 @contextmanager

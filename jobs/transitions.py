@@ -146,7 +146,9 @@ def request_cancel(job: Job) -> None:
     raise UserError("not_active")
 
 
-def take_back(job: Job, *, counts_as_loss: bool = True) -> Status | None:
+def take_back(
+    job: Job, *, counts_as_loss: bool = True, reason: str = "worker_lost"
+) -> Status | None:
     """Return a job whose worker is gone (or leaving) to the queue, or end it.
 
     A canceled one is canceled; one that lost its worker `max_losses` times without progress fails.
@@ -158,7 +160,7 @@ def take_back(job: Job, *, counts_as_loss: bool = True) -> Status | None:
     if job.cancel_requested_at is not None:
         to, fields = Status.CANCELED, {}
     elif losses >= job.max_losses:
-        error = UserError("worker_lost", losses=losses).as_row()
+        error = UserError(reason, losses=losses).as_row()
         to, fields = Status.FAILED, {"losses": losses, "error": error}
     else:
         to, fields = Status.QUEUED, {"losses": losses, "worker": ""}

@@ -1,0 +1,86 @@
+"""Why a training ends badly, in words that say what to do."""
+
+from django.utils.translation import gettext_lazy as _
+
+from jobs.errors import register
+
+register(
+    "version_not_ready",
+    _("This dataset version is not ready to train on."),
+    _("Wait until its import has ended, or choose another version."),
+)
+register(
+    "version_cannot_train",
+    _("This dataset version has {train} training and {val} validation pictures and {boxes} boxes."),
+    _("Training needs at least one picture in each set and one box. Import more data."),
+)
+register(
+    "weights_missing",
+    _("There are no pretrained weights for {base_model} on the training worker."),
+    _("Put {base_model}.pt into the weights folder, or choose the base model “from scratch”."),
+)
+register(
+    "weights_unreadable",
+    _("The starting weights cannot be read safely."),
+    _("Choose another base model. Ask your administrator to replace the weights file."),
+)
+register(
+    "out_of_memory",
+    _("The graphics card ran out of memory."),
+    _("Start again with a smaller batch or a smaller image size."),
+)
+register(
+    "host_out_of_memory",
+    _("The worker ran out of memory."),
+    _("Start again with a smaller batch or a smaller image size."),
+)
+register(
+    "disk_full",
+    _("The disk of the training worker is full."),
+    _("Ask your administrator to free space, then choose “Go on”: no committed epoch is lost."),
+)
+register(
+    "diverged",
+    _("The training went astray: its loss is not a number any more."),
+    _("Start again with a lower initial learning rate, or let the optimizer choose it (auto)."),
+)
+register(
+    "data_error",
+    _("The trainer could not read the data: {detail}"),
+    _("Import the dataset again. If it happens again, tell your administrator."),
+)
+register(
+    "trainer_crashed",
+    _("The trainer ended unexpectedly {losses} times in a row without finishing another epoch."),
+    _("Try a smaller batch. If it happens again, show the log to your administrator."),
+)
+register(
+    "trainer_failed",
+    _("The trainer stopped with an error: {detail}"),
+    _("The log shows more. Committed epochs are kept: you can go on, or start a new training."),
+)
+register(
+    "no_epoch_to_keep",
+    _("The training was stopped before its first epoch was complete, so there is no model."),
+    _("Start a new training and let it finish at least one epoch."),
+)
+register(
+    "checkpoint_unreadable",
+    _("None of the stored checkpoints can be read, so the training cannot go on."),
+    _("Start a new training with the same settings."),
+)
+register(
+    "not_running",
+    _("Only a running training can be stopped."),
+    _("Cancel it instead, or wait until it has started."),
+)
+register(
+    "start_model_foreign",
+    _("The starting model does not exist in this project."),
+    _("Choose a model of this project."),
+)
+register(
+    "unsupported_device",
+    _("The graphics card of the worker is not supported: {detail}"),
+    _("Ask your administrator to check the worker with `manage.py doctor`."),
+)
