@@ -23,6 +23,7 @@ class Reporter:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.cancel = threading.Event()
+        self.stop = threading.Event()
         self.drain = threading.Event()
         self.lost = threading.Event()
         self._lock = threading.Lock()
@@ -43,15 +44,29 @@ class Reporter:
             self.flush()
 
     def progress(
-        self, phase: str, done: int, total: int, *, eta_seconds: float | None = None
+        self,
+        phase: str,
+        done: int,
+        total: int,
+        *,
+        eta_seconds: float | None = None,
+        percent: float | None = None,
+        **details: Any,
     ) -> None:
-        """Say how far the work is; written at most once a second, and at each change of phase."""
-        percent = round(100 * done / total, 1) if total else 0.0
+        """Say how far the work is; written at most once a second, and at each change of phase.
+
+        Args:
+            percent: 0..100 where it is known more finely than done / total.
+            details: further plain values for the page that shows this kind of job.
+        """
+        if percent is None:
+            percent = 100 * done / total if total else 0.0
         state = {
+            **details,
             "phase": phase,
             "done": done,
             "total": total,
-            "percent": min(percent, 100.0),
+            "percent": round(min(percent, 100.0), 1),
             "eta_seconds": None if eta_seconds is None else round(eta_seconds, 1),
         }
         with self._lock:

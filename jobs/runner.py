@@ -23,6 +23,7 @@ from jobs import queue, transitions
 from jobs.errors import CancelRequested, Drained, Interrupted, LeaseLost, UserError
 from jobs.identity import worker_name
 from jobs.models import Job
+from jobs.patience import persist
 from jobs.reporter import Reporter
 from jobs.states import Status
 
@@ -35,8 +36,6 @@ Work = Callable[[J, Reporter], Commit | None]
 
 _TICK_SECONDS = 0.5
 _POLL_SECONDS = 2.0
-#: How long the end of a job waits for a database that is away.
-_PATIENCE_SECONDS = 600.0
 
 
 def run_job(model: type[J], job_id: str, work: Work[J]) -> None:
@@ -53,14 +52,14 @@ def run_job(model: type[J], job_id: str, work: Work[J]) -> None:
     reporter = Reporter(job)
     with _draining(reporter), _lease_kept(job, reporter), _language_of(job):
         end = _attempt(job, reporter, work)
-    _persist(end)
+        persist(end)
 
 
 def _attempt(job: J, reporter: Reporter, work: Work[J]) -> Callable[[], object]:
     """Do the work and return the write that ends it."""
     try:
         commit = work(job, reporter)
-        _persist(reporter.flush)
+        persist(reporter.flush)
         return lambda: _succeed(job, commit)
     except LeaseLost:
         return lambda: log.warning("Another attempt owns %s; nothing more is written", job)
@@ -106,25 +105,6 @@ def _give_back(job: Job, reporter: Reporter, **how: Any) -> None:
     job.refresh_from_db(fields=["cancel_requested_at", "losses"])
     if transitions.take_back(job, **how) == Status.QUEUED:
         queue.submit(job)
-
-
-def _persist(write: Callable[[], object]) -> None:
-    """Write, waiting for a database that is away: the work that it ends may have taken hours."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    delay = 0.2
-    while True:
-        try:
-            write()
-            return
-        except LeaseLost:
-            return
-        except (OperationalError, InterfaceError):
-            if time.monotonic() > deadline:
-                raise
-            log.warning("The database is away; trying again in %.1f s", delay)
-            connection.close()
-            time.sleep(delay)
-            delay = min(delay * 2, 10.0)
 
 
 def _language_of(job: Job) -> translation.override:
@@ -196,5 +176,8 @@ def _look_for_wishes(job: Job, reporter: Reporter) -> None:
     )
     if row is None or row["status"] not in {Status.RUNNING, Status.STOPPING}:
         reporter.lost.set()
-    elif row["cancel_requested_at"] is not None:
+        return
+    if row["status"] == Status.STOPPING:
+        reporter.stop.set()
+    if row["cancel_requested_at"] is not None:
         reporter.cancel.set()
