@@ -87,6 +87,7 @@ DATABASES = {"default": site_env.database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = site_env.redis_url()
+SOCKET_DIR = site_env.socket_dir()
 CACHES = {
     "default": {"BACKEND": "cvtrainer_site.cache.ForgivingRedisCache", "LOCATION": REDIS_URL},
 }
@@ -98,7 +99,7 @@ RQ_QUEUES = {
 # Which worker serves a queue; the training worker keeps a warm trainer, the detector its models.
 JOB_WORKERS = {
     "imports": "jobs.worker.ForkingWorker",
-    "training": "jobs.worker.ForkingWorker",
+    "training": "training.worker.TrainingWorker",
     "detection": "jobs.worker.InProcessWorker",
 }
 JOB_LEASE_SECONDS = env.float("CVTRAINER_LEASE_SECONDS", default=60.0)
@@ -125,6 +126,7 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 500
 MAX_UPLOAD_BYTES = int(env.float("CVTRAINER_MAX_UPLOAD_GB", default=20) * 1024**3)
 WEIGHTS_DIR = env.str("CVTRAINER_WEIGHTS_DIR", default=str(HOME / "weights"))
 WORK_DIR = HOME / "work"
+TRAINING_LOADER_WORKERS = env.int("CVTRAINER_LOADER_WORKERS", default=0)
 WORKERS = site_env.workers()
 
 AUTH_USER_MODEL = "accounts.User"

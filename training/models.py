@@ -173,6 +173,7 @@ class TrainedModel(models.Model):
     dataset_version = models.ForeignKey(
         DatasetVersion, null=True, blank=True, on_delete=models.SET_NULL, related_name="models"
     )
+    architecture = models.CharField(max_length=20, help_text="yolo11n and the like")
     classes = models.JSONField(default=list, help_text="names in the order of their index")
     imgsz = models.PositiveIntegerField()
     metrics = models.JSONField(default=dict)

@@ -1,0 +1,102 @@
+"""Checkpoints in storage: the file first, verified, the pointer in the database last."""
+
+import hashlib
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from django.core.files import File
+
+from training.models import Checkpoint, TrainingRun, weights_storage
+
+log = logging.getLogger(__name__)
+
+#: Checkpoints to go on from; one more than needed, for the case that the newest is damaged.
+_KEEP_LAST = 2
+_CHUNK = 1 << 20
+
+
+class Damaged(Exception):
+    """What was read back is not what was written."""
+
+
+def file_sha256(file: BinaryIO) -> str:
+    """Return the SHA-256 of an open file, read in pieces."""
+    digest = hashlib.sha256()
+    while data := file.read(_CHUNK):
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def store(run: TrainingRun, *, kind: str, epoch: int, path: Path, sha256: str) -> Checkpoint:
+    """Copy a checkpoint to storage under a name that nothing else ever writes, and verify it.
+
+    Returns:
+        The pointer, not saved yet: the caller saves it in the transaction that commits the epoch.
+
+    Raises:
+        Damaged: storage gives back other bytes.
+        OSError: storage refuses the file.
+    """
+    storage = weights_storage()
+    name = f"runs/{run.pk}/{run.attempt}-{epoch}-{kind}.pt"
+    with path.open("rb") as source:
+        name = storage.save(name, File(source))
+    with storage.open(name, "rb") as stored:
+        if file_sha256(stored) != sha256:
+            raise Damaged(name)
+    size = path.stat().st_size
+    pointer = Checkpoint(run=run, kind=kind, epoch=epoch, attempt=run.attempt)
+    pointer.file, pointer.sha256, pointer.size = name, sha256, size
+    return pointer
+
+
+def fetch(checkpoint: Checkpoint, target: Path) -> bool:
+    """Copy a checkpoint out of storage.
+
+    Returns:
+        False where it is missing or damaged: use the one before.
+    """
+    try:
+        with checkpoint.file.open("rb") as source, target.open("wb") as copy:
+            shutil.copyfileobj(source, copy, _CHUNK)
+        with target.open("rb") as copied:
+            if file_sha256(copied) == checkpoint.sha256:
+                return True
+    except FileNotFoundError:
+        pass
+    log.error("Checkpoint %s of run %s is missing or damaged", checkpoint, checkpoint.run_id)
+    return False
+
+
+def candidates(run: TrainingRun) -> Iterator[Checkpoint]:
+    """Yield the checkpoints that a run can go on from, the newest first."""
+    yield from run.checkpoints.filter(kind=Checkpoint.Kind.LAST).order_by("-epoch", "-attempt")
+
+
+def best_until(run: TrainingRun, epoch: int) -> Checkpoint | None:
+    """Return the best weights known at the end of an epoch."""
+    best = run.checkpoints.filter(kind=Checkpoint.Kind.BEST, epoch__lte=epoch)
+    return best.order_by("-epoch", "-attempt").first()
+
+
+def prune(run: TrainingRun) -> None:
+    """Remove what is not needed any more: rows first, so that no pointer ever dangles."""
+    last = list(candidates(run))
+    # The best weights of the older checkpoint stay with it.
+    oldest = last[_KEEP_LAST - 1].epoch if len(last) >= _KEEP_LAST else 0
+    best = list(run.checkpoints.filter(kind=Checkpoint.Kind.BEST).order_by("-epoch", "-attempt"))
+    needed = next((i for i, item in enumerate(best) if item.epoch <= oldest), len(best))
+    for checkpoint in last[_KEEP_LAST:] + best[needed + 1 :]:
+        remove(checkpoint)
+
+
+def remove(checkpoint: Checkpoint) -> None:
+    """Remove one checkpoint, its row before its file."""
+    name = checkpoint.file.name
+    checkpoint.delete()
+    with suppress(FileNotFoundError):
+        weights_storage().delete(name)

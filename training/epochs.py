@@ -1,0 +1,101 @@
+"""Commits what an epoch brought: weights to storage first, then metrics and pointers together."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jobs import transitions
+from jobs.models import JobEvent
+from jobs.patience import persist
+from training import checkpoints
+from training.messages import Message
+from training.models import Checkpoint, EpochMetrics, TrainingRun
+
+_FIGURES = ("map50", "map50_95", "precision", "recall")
+
+
+def record_start(run: TrainingRun, message: Mapping[str, Any]) -> None:
+    """Keep what the trainer really uses.
+
+    Raises:
+        LeaseLost: another attempt owns the run.
+    """
+    kept = ("batch", "imgsz", "optimizer", "lr0", "final_lr", "amp", "parameters", "images")
+    run.environment = {key: message[key] for key in kept if key in message}
+    run.device = str(message["device"])[:100]
+    with transitions.fenced(run):
+        run.save(update_fields=["environment", "device"])
+
+
+def commit(run: TrainingRun, message: Message) -> None:
+    """Store the checkpoint, verify it, then write metrics, pointers and the frame in one go.
+
+    Raises:
+        LeaseLost: another attempt owns the run; nothing was written.
+    """
+    pointers = _store(run, message)
+    persist(lambda: _write(run, message, pointers))
+    checkpoints.prune(run)
+
+
+def row(metrics: EpochMetrics) -> dict[str, Any]:
+    """Return an epoch as the API and the socket show it."""
+    return {
+        "epoch": metrics.epoch,
+        "train": metrics.train,
+        "val": metrics.val,
+        "lr": metrics.lr,
+        "seconds": metrics.seconds,
+        "images_per_second": metrics.images_per_second,
+        "gpu_memory_mb": metrics.gpu_memory_mb,
+    }
+
+
+def _store(run: TrainingRun, message: Message) -> list[Checkpoint]:
+    """Copy the files that the message names to storage; the trainer's copies are not needed then."""
+    kinds = {"checkpoint": Checkpoint.Kind.LAST, "best_checkpoint": Checkpoint.Kind.BEST}
+    stored = []
+    for key, kind in kinds.items():
+        file = message.get(key)
+        if file is None:
+            continue
+        path = Path(file["path"])
+        stored.append(
+            checkpoints.store(
+                run, kind=kind, epoch=message["epoch"], path=path, sha256=file["sha256"]
+            )
+        )
+        path.unlink(missing_ok=True)
+    return stored
+
+
+def _write(run: TrainingRun, message: Message, pointers: list[Checkpoint]) -> None:
+    number = int(message["epoch"])
+    mine = EpochMetrics.objects.filter(run=run, epoch=number, attempt=run.attempt)
+    if mine.exists() and run.checkpoints.filter(epoch=number, attempt=run.attempt).exists():
+        return  # the commit whose answer was lost had landed
+    with transitions.fenced(run):
+        metrics, _ = EpochMetrics.objects.update_or_create(
+            run=run,
+            epoch=number,
+            defaults={
+                "attempt": run.attempt,
+                "train": message["train"],
+                "val": message["val"],
+                "lr": message["lr"],
+                "seconds": message["seconds"],
+                "images_per_second": message["images_per_second"],
+                "gpu_memory_mb": message["gpu_memory_mb"],
+            },
+        )
+        for pointer in pointers:
+            pointer.save()
+        fields: dict[str, Any] = {"epoch": number, "losses": 0}
+        if message["is_best"]:
+            fields["best"] = {"epoch": number, **_best(message["val"])}
+        transitions.append(run, [(JobEvent.Type.EPOCH, row(metrics))], **fields)
+    run.epoch, run.losses, run.best = number, 0, fields.get("best", run.best)
+
+
+def _best(val: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: val.get(name) for name in _FIGURES}

@@ -1,0 +1,135 @@
+"""What a finished run leaves behind: the model, its figures, plots and tables."""
+
+import csv
+import io
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.core.files import File
+from django.core.files.base import ContentFile
+
+from jobs.errors import UserError
+from jobs.patience import persist
+from projects.models import Project
+from training import checkpoints
+from training.messages import Message
+from training.models import Artifact, TrainedModel, TrainingRun, artifacts_storage, weights_storage
+from training.services import next_model_version
+
+log = logging.getLogger(__name__)
+
+#: The trainer's own table counts epochs of one attempt; ours is made from the database.
+_TABLE = "results.csv"
+
+
+def prepare(run: TrainingRun, done: Message) -> Callable[[], None]:
+    """Store the model and the artifacts, and return the write that registers them.
+
+    Raises:
+        UserError: `no_epoch_to_keep`, the run was stopped before its first epoch.
+    """
+    best = Path(done["best_path"])
+    if not run.epoch or not best.is_file():
+        raise UserError("no_epoch_to_keep")
+    model = _store_model(run, best, done)
+    artifacts = [_store_artifact(run, item) for item in done["artifacts"] if item["name"] != _TABLE]
+    artifacts.append(_store_table(run))
+
+    def register() -> None:
+        project = Project.objects.select_for_update().get(pk=run.project_id)
+        model.version = next_model_version(project)
+        model.save()
+        run.artifacts.all().delete()
+        Artifact.objects.bulk_create(artifacts)
+        TrainingRun.objects.filter(pk=run.pk).update(
+            stopped_early=bool(done["stopped_early"]), best=_best(run, done)
+        )
+
+    return register
+
+
+def fetch_model(model: TrainedModel, target: Path) -> bool:
+    """Copy a model's weights out of storage, if they are what was registered."""
+    try:
+        with model.file.open("rb") as source, target.open("wb") as copy:
+            for chunk in File(source).chunks():
+                copy.write(chunk)
+    except FileNotFoundError:
+        return False
+    with target.open("rb") as copied:
+        return checkpoints.file_sha256(copied) == model.sha256
+
+
+def _store_model(run: TrainingRun, path: Path, done: Message) -> TrainedModel:
+    with path.open("rb") as file:
+        sha256 = checkpoints.file_sha256(file)
+        file.seek(0)
+        name = weights_storage().save(f"models/{run.pk}-{run.attempt}.pt", File(file))
+    version = run.dataset_version
+    model = TrainedModel(
+        project_id=run.project_id,
+        name=run.name,
+        training_run=run,
+        dataset_version=version,
+        architecture=_architecture(run),
+        classes=[item.name for item in version.classes.order_by("index")],
+        imgsz=run.options["imgsz"],
+        metrics=done["metrics"],
+        size=path.stat().st_size,
+        sha256=sha256,
+    )
+    model.file = name
+    return model
+
+
+def _store_artifact(run: TrainingRun, item: Message) -> Artifact:
+    path = Path(item["path"])
+    with path.open("rb") as file:
+        return _artifact(run, item["name"], item["kind"], File(file))
+
+
+def _store_table(run: TrainingRun) -> Artifact:
+    content = ContentFile(persist(lambda: results_table(run)).encode("utf-8"))
+    return _artifact(run, _TABLE, "table", content)
+
+
+def _artifact(run: TrainingRun, name: str, kind: str, content: "File[bytes]") -> Artifact:
+    stored = artifacts_storage().save(f"runs/{run.pk}/{run.attempt}-{Path(name).name}", content)
+    artifact = Artifact(run=run, name=Path(name).name[:100], kind=kind, size=content.size)
+    artifact.file = stored
+    return artifact
+
+
+def results_table(run: TrainingRun) -> str:
+    """Return all epochs of all attempts as CSV."""
+    rows = [
+        {
+            "epoch": epoch.epoch,
+            **{f"train/{name}": value for name, value in epoch.train.items()},
+            **{f"val/{name}": value for name, value in epoch.val.items()},
+            "lr": epoch.lr,
+            "seconds": epoch.seconds,
+        }
+        for epoch in run.epochs.all()
+    ]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns)
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _architecture(run: TrainingRun) -> str:
+    if run.start_model is not None:
+        return run.start_model.architecture
+    return run.base_model.removesuffix("-scratch")
+
+
+def _best(run: TrainingRun, done: Message) -> dict[str, Any]:
+    """Return the best epoch with the figures of its last, separate evaluation."""
+    figures = ("map50", "map50_95", "precision", "recall")
+    best = {"epoch": done["best"].get("epoch"), **{n: done["metrics"].get(n) for n in figures}}
+    return {**(run.best or {}), **{k: v for k, v in best.items() if v is not None}}

@@ -1,0 +1,164 @@
+"""What people do with training runs and models: start, stop, cancel, go on, publish."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max, Q
+from django.db.models.functions import Now
+
+from accounts.models import User
+from datasets.models import DatasetVersion
+from jobs import queue, transitions
+from jobs.errors import UserError
+from jobs.states import Status
+from projects.models import Project
+from training.models import TrainedModel, TrainingRun
+from training.options import validate_options
+
+
+def start_run(
+    *,
+    project: Project,
+    user: User,
+    dataset_version: DatasetVersion,
+    base_model: str,
+    options: Mapping[str, Any],
+    name: str = "",
+    start_model: TrainedModel | None = None,
+    priority: int = 0,
+) -> TrainingRun:
+    """Queue a training.
+
+    Args:
+        base_model: a name from `training.options`; ignored where `start_model` is given.
+        options: parameters as a form or a client sends them; missing ones get their defaults.
+
+    Raises:
+        OptionErrors: a parameter is unknown or out of its range.
+        UserError: the version cannot be trained on, or the starting model is not of this project.
+    """
+    settings = validate_options(options)
+    _check_version(project, dataset_version)
+    if start_model is not None:
+        if start_model.project_id != project.pk:
+            raise UserError("start_model_foreign")
+        base_model = str(start_model.pk)
+    with transaction.atomic():
+        run = TrainingRun.objects.create(
+            project=project,
+            dataset_version=dataset_version,
+            name=name.strip() or _next_name(project),
+            base_model=base_model,
+            start_model=start_model,
+            options=settings,
+            priority=priority,
+            created_by=user,
+        )
+        queue.submit(run)
+    return run
+
+
+def stop_run(*, run: TrainingRun) -> None:
+    """End after the current epoch and keep the best model.
+
+    Raises:
+        UserError: `not_running`.
+    """
+    if run.status == Status.STOPPING:
+        return
+    if not transitions.move(run, Status.STOPPING, stop_requested_at=Now()):
+        raise UserError("not_running")
+
+
+def cancel_run(*, run: TrainingRun) -> None:
+    """End at once; committed epochs are kept, so that the run can go on later."""
+    queue.cancel(run)
+
+
+def resume_run(*, run: TrainingRun) -> None:
+    """Go on from the last checkpoint of a failed or canceled run.
+
+    Raises:
+        UserError: `not_resumable`.
+    """
+    with transaction.atomic():
+        queue.retry(run)
+        TrainingRun.objects.filter(pk=run.pk).update(stop_requested_at=None, stopped_early=False)
+
+
+def duplicate_run(run: TrainingRun) -> dict[str, Any]:
+    """Return the body that would start the same training again."""
+    options = dict(run.options)
+    basic = {key: options.pop(key) for key in _BASIC if key in options}
+    return {
+        "project": str(run.project_id),
+        "dataset_version": str(run.dataset_version_id),
+        "name": run.name,
+        "base_model": run.base_model,
+        **basic,
+        "advanced": options,
+        "priority": run.priority,
+    }
+
+
+_BASIC = ("epochs", "patience", "batch", "imgsz", "optimizer", "lr0", "lrf", "seed")
+
+
+def queue_position(run: TrainingRun) -> int | None:
+    """Return the place of a waiting run, 1 for the next one; None where it does not wait."""
+    if run.status != Status.QUEUED:
+        return None
+    ahead = Q(priority__gt=run.priority) | Q(priority=run.priority, queued_at__lt=run.queued_at)
+    return TrainingRun.objects.filter(ahead, status=Status.QUEUED).count() + 1
+
+
+def next_run() -> TrainingRun | None:
+    """Return the waiting run that comes first: by priority, then by how long it has waited."""
+    waiting = TrainingRun.objects.filter(status=Status.QUEUED, cancel_requested_at__isnull=True)
+    return waiting.order_by("-priority", "queued_at").first()
+
+
+def update_model(
+    *, model: TrainedModel, name: str | None = None, stage: str | None = None
+) -> TrainedModel:
+    """Rename a model or change its stage; publishing one takes the one before out of use."""
+    with transaction.atomic():
+        Project.objects.select_for_update().get(pk=model.project_id)
+        if stage == TrainedModel.Stage.PRODUCTION:
+            in_use = TrainedModel.objects.filter(project=model.project_id, stage=stage)
+            in_use.exclude(pk=model.pk).update(stage=TrainedModel.Stage.ARCHIVED)
+        model.name = name if name is not None else model.name
+        model.stage = stage if stage is not None else model.stage
+        model.save(update_fields=["name", "stage"])
+    return model
+
+
+def delete_model(*, model: TrainedModel) -> None:
+    """Remove a model and its weights."""
+    storage, name = model.file.storage, model.file.name
+    with transaction.atomic():
+        model.delete()
+        transaction.on_commit(lambda: storage.delete(name), robust=True)
+
+
+def _check_version(project: Project, version: DatasetVersion) -> None:
+    if version.dataset.project_id != project.pk or version.status != version.Status.READY:
+        raise UserError("version_not_ready")
+    if not (version.train_images and version.val_images and version.boxes):
+        raise UserError(
+            "version_cannot_train",
+            train=version.train_images,
+            val=version.val_images,
+            boxes=version.boxes,
+        )
+
+
+def _next_name(project: Project) -> str:
+    return f"{project.name} #{project.training_runs.count() + 1}"
+
+
+def next_model_version(project: Project) -> int:
+    """Return the number of the project's next model; call it under the project's lock."""
+    newest = project.models.aggregate(newest=Max("version"))["newest"]
+    return int(newest or 0) + 1
