@@ -52,7 +52,7 @@ def row(metrics: EpochMetrics) -> dict[str, Any]:
 
 
 def _store(run: TrainingRun, message: Message) -> list[Checkpoint]:
-    """Copy the files that the message names to storage; the trainer's copies are not needed then."""
+    """Copy the named files to storage; the trainer's copies are not needed after that."""
     kinds = {"checkpoint": Checkpoint.Kind.LAST, "best_checkpoint": Checkpoint.Kind.BEST}
     stored = []
     for key, kind in kinds.items():

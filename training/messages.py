@@ -1,0 +1,293 @@
+"""The language between a training's supervisor and its trainer: one JSON object a line, both ways.
+
+Nothing here imports Django, torch or ultralytics: both ends share it.
+
+The supervisor says a `Spec` first, later `{"type": "stop"}` (end after this epoch, keep the best)
+or `{"type": "drain"}` (leave at once, the last checkpoint stands). The trainer says `hello` when
+connected, then `log`, `started`, `progress` and `epoch`, and ends with exactly one of `done`,
+`failed` and `drained`. A connection that closes without one of these was an interruption.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, NotRequired, TypedDict
+
+PROTOCOL = 1
+MAX_LINE = 1 << 20
+"""Bytes a line may have; a longer one ends the conversation."""
+MAX_LOG_TEXT = 8192
+"""Bytes of UTF-8 in one log message."""
+
+Message = dict[str, Any]
+Level = Literal["debug", "info", "warning", "error"]
+Phase = Literal["prepare", "train", "validate", "finish"]
+FailureCode = Literal[
+    "bad_spec",  # the supervisor asked for something that makes no sense: a defect of ours
+    "data_error",  # the prepared data set cannot be trained on
+    "weights_unreadable",  # the weights to start from are missing, damaged or refused
+    "checkpoint_unreadable",  # damaged or cut short: try the one before
+    "checkpoint_mismatch",  # a checkpoint of another run
+    "out_of_memory",  # of the GPU, after the batch was halved as often as it may be
+    "host_out_of_memory",  # of the machine
+    "shared_memory_full",  # /dev/shm
+    "disk_full",
+    "diverged",  # the loss became NaN and stayed so
+    "unsupported_device",  # the device asked for is not there, or this torch has no kernels for it
+    "device_failed",  # the GPU answered with an error
+    "internal",
+]
+
+
+class ProtocolError(Exception):
+    """The other end said something outside the protocol."""
+
+
+class Hello(TypedDict):
+    """First message of the trainer."""
+
+    type: Literal["hello"]
+    protocol: int
+    pid: int
+    warm: bool
+    versions: dict[str, str]
+
+
+class Log(TypedDict):
+    """One cleaned line of text, at most MAX_LOG_TEXT bytes."""
+
+    type: Literal["log"]
+    level: Level
+    text: str
+
+
+class Started(TypedDict):
+    """The training loop begins; `batch` and `optimizer` are what is really used."""
+
+    type: Literal["started"]
+    device: str
+    batch: int
+    imgsz: int
+    images: dict[str, int]
+    epochs: int
+    start_epoch: int
+    parameters: int
+    optimizer: str
+    lr0: float
+    final_lr: float
+    amp: bool
+
+
+class Progress(TypedDict):
+    """At most two a second; `epoch` counts from 1 and is 0 before the first."""
+
+    type: Literal["progress"]
+    phase: Phase
+    epoch: int
+    done: int
+    total: int
+
+
+class CheckpointFile(TypedDict):
+    """A file that is complete and durable, and is never written to again."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+class Epoch(TypedDict):
+    """One finished epoch, said once; `epoch` counts from 1, lost numbers (NaN) are null."""
+
+    type: Literal["epoch"]
+    epoch: int
+    train: dict[str, float | None]
+    val: dict[str, float | None]
+    lr: float | None
+    seconds: float
+    images_per_second: float
+    gpu_memory_mb: float | None
+    batch: int
+    fitness: float | None
+    is_best: bool
+    checkpoint: CheckpointFile | None
+    best_checkpoint: CheckpointFile | None
+
+
+class Artifact(TypedDict):
+    """A file of the result, to be fetched before the work folder goes."""
+
+    name: str
+    kind: Literal["plot", "table", "arguments", "evaluation", "model"]
+    path: str
+
+
+class Done(TypedDict):
+    """The training ended well; `best_path` holds the model alone, without paths of this host."""
+
+    type: Literal["done"]
+    epochs_run: int
+    stopped_early: bool
+    stop_reason: Literal["completed", "patience", "asked"]
+    best: dict[str, Any]
+    best_path: str
+    metrics: dict[str, Any]
+    artifacts: list[Artifact]
+
+
+class Failed(TypedDict):
+    """The training cannot go on; `epoch` is the last finished one (0: none)."""
+
+    type: Literal["failed"]
+    code: FailureCode
+    detail: str
+    epoch: int
+
+
+class Drained(TypedDict):
+    """Left on request; the last epoch said stands."""
+
+    type: Literal["drained"]
+    epoch: int
+
+
+class Command(TypedDict):
+    """What the supervisor may say after the spec."""
+
+    type: Literal["stop", "drain"]
+    reason: NotRequired[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resume:
+    """Where to go on: copies of a checkpoint, and the epoch (from 1) that it closed.
+
+    `finalise` trains no further: the best model so far is evaluated and reported.
+    """
+
+    last: str
+    best: str | None
+    epoch: int
+    finalise: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """A folder with images/{train,val} and labels/{train,val}, and the class names in order."""
+
+    root: str
+    names: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """All that a trainer is told; every path is absolute, `work_dir` is its own and private."""
+
+    data: Data
+    base_model: str
+    weights: str | None
+    options: Mapping[str, Any]
+    work_dir: str
+    device: str = "auto"
+    resume: Resume | None = None
+    loader_workers: int = 0
+    version: int = field(default=PROTOCOL)
+
+    def as_message(self) -> Message:
+        """Return the line that starts a training."""
+        return {"type": "spec", **asdict(self)}
+
+    @classmethod
+    def from_message(cls, message: Mapping[str, Any]) -> "Spec":
+        """Read a spec.
+
+        Raises:
+            ProtocolError: a key is missing, unknown or wrong, or the version is not ours.
+        """
+        values = {key: value for key, value in message.items() if key != "type"}
+        if values.get("version") != PROTOCOL:
+            raise ProtocolError(f"The spec has version {values.get('version')}, not {PROTOCOL}.")
+        try:
+            values["data"] = Data(**values["data"])
+            values["resume"] = Resume(**values["resume"]) if values.get("resume") else None
+            spec = cls(**values)
+        except (KeyError, TypeError) as error:
+            raise ProtocolError(f"The spec does not read: {error}") from error
+        _check(spec)
+        return spec
+
+
+def _check(spec: Spec) -> None:
+    paths = [spec.data.root, spec.work_dir]
+    paths += [spec.weights] if spec.weights is not None else []
+    if spec.resume:
+        paths += [spec.resume.last] + ([spec.resume.best] if spec.resume.best is not None else [])
+    if not all(isinstance(path, str) and path.startswith("/") for path in paths):
+        raise ProtocolError("The paths of a spec are absolute.")
+    names = spec.data.names
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
+        raise ProtocolError("A spec names its classes.")
+    if not isinstance(spec.options, dict) or not isinstance(spec.base_model, str):
+        raise ProtocolError("A spec has options and a base model.")
+    if type(spec.loader_workers) is not int or not 0 <= spec.loader_workers <= 64:
+        raise ProtocolError("A spec has 0 to 64 loader workers.")
+
+
+def encode(message: Mapping[str, Any]) -> bytes:
+    """Return a message as one line; numbers that are not finite become null.
+
+    Raises:
+        ProtocolError: the line would be longer than MAX_LINE.
+    """
+    try:
+        text = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        text = json.dumps(_finite(message), ensure_ascii=False, separators=(",", ":"))
+    line = text.encode("utf-8", "replace") + b"\n"
+    if len(line) > MAX_LINE:
+        raise ProtocolError(f"A message of {len(line)} bytes is too long.")
+    return line
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+class LineReader:
+    """Turns bytes, however they are cut, into messages; never holds more than MAX_LINE bytes."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Message]:
+        """Yield the messages that are complete now.
+
+        Raises:
+            ProtocolError: a line is too long or is not a JSON object with a `type` or `version`.
+        """
+        self._rest += data
+        while (end := self._rest.find(b"\n")) >= 0:
+            line = bytes(self._rest[:end])
+            del self._rest[: end + 1]
+            yield _decode(line)
+        if len(self._rest) > MAX_LINE:
+            raise ProtocolError("A line is too long.")
+
+
+def _decode(line: bytes) -> Message:
+    if len(line) > MAX_LINE:
+        raise ProtocolError("A line is too long.")
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError("A line is not JSON.") from error
+    if not isinstance(message, dict) or not isinstance(message.get("type", ""), str):
+        raise ProtocolError("A line is not a message.")
+    return message
