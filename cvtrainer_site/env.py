@@ -61,7 +61,7 @@ def generate_secrets() -> None:
 
 
 def socket_dir() -> Path:
-    """Return the folder for unix sockets: in the data home, or a short one where that is too deep."""
+    """Return the folder for unix sockets: in the data home, or a short one if that is deep."""
     wanted = home() / "run"
     if len(str(wanted)) <= _SOCKET_PATH_LIMIT - len("/trainer-0000000.sock"):
         return wanted

@@ -229,7 +229,7 @@ class _Attempt:
         return 100 * epochs_done / self._epochs
 
     def _eta(self, epoch: int) -> float | None:
-        """Return the seconds left: the median of the last epochs, validation and saving included."""
+        """Return the seconds left by the median of the last epochs, validation included."""
         if not self.epoch_seconds:
             return None
         typical = statistics.median(self.epoch_seconds[-5:])
