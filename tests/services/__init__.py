@@ -1,0 +1,1 @@
+"""Real servers for the tests: Valkey, PostgreSQL and the programs of the portal itself."""
