@@ -2,12 +2,17 @@
 
 import hashlib
 import os
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 from training.messages import CheckpointFile
 
 _CHUNK = 1 << 20
+#: What reading a damaged archive can raise, depending on where the damage is.
+_DAMAGED = (OSError, EOFError, ValueError, RuntimeError, OverflowError, struct.error, zlib.error)
+_DAMAGED += (zipfile.BadZipFile,)
 
 
 class CheckpointFolder:
@@ -71,5 +76,5 @@ def is_whole(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError):
+    except _DAMAGED:
         return False

@@ -80,7 +80,7 @@ class Link:
 
     def _close_in_child(self) -> None:
         with contextlib.suppress(OSError):
-            os.close(self._connection.fileno())
+            os.close(self._connection.detach())
 
 
 def accept_one(path: Path) -> socket.socket:

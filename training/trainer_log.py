@@ -28,7 +28,7 @@ _BAR = re.compile(r"%\s+\S+\s+(\d+)/(\d+)\s")
 
 
 def clean(text: str) -> Iterator[str]:
-    """Yield the readable lines of a text, each at most MAX_LOG_TEXT bytes; empty ones are left out."""
+    """Yield the readable lines of a text that are not empty, each at most MAX_LOG_TEXT bytes."""
     for line in text.split("\n"):
         # Of a line that was written over and over, the last state counts.
         shown = next((part for part in reversed(line.split("\r")) if part.strip()), "")
@@ -70,7 +70,7 @@ class LogSink:
         self._skipped = 0
 
     def shorten(self, names: dict[str, str]) -> None:
-        """Replace paths of this host by names that mean something to a reader, the longest first."""
+        """Replace paths of this host by names that mean something to a reader."""
         found = [(path.rstrip("/"), name) for path, name in names.items() if len(path) > 1]
         self._names = sorted(found, key=lambda pair: -len(pair[0]))
 

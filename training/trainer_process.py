@@ -28,7 +28,12 @@ LIBRARY_ENVIRONMENT: Final = {
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     "PYTHONIOENCODING": "utf-8",
 }
-_SECRETS: Final = ("ULTRALYTICS_API_KEY", "WANDB_API_KEY", "COMET_API_KEY", "CLEARML_API_SECRET_KEY")
+_SECRETS: Final = (
+    "ULTRALYTICS_API_KEY",
+    "WANDB_API_KEY",
+    "COMET_API_KEY",
+    "CLEARML_API_SECRET_KEY",
+)
 _INTEGRATIONS: Final = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb")
 _FONT: Final = "mpl-data/fonts/ttf/DejaVuSans.ttf"
 

@@ -1,0 +1,195 @@
+"""What the training library's events become: messages for the supervisor."""
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+from training.messages import CheckpointFile, Epoch, Phase, Progress, Started
+from training.trainer_checkpoints import CheckpointFolder
+from training.trainer_failures import Left
+from training.trainer_link import Link
+from training.trainer_log import LogSink
+
+_SECONDS_BETWEEN = 0.5
+_VALIDATION = {
+    "metrics/precision(B)": "precision",
+    "metrics/recall(B)": "recall",
+    "metrics/mAP50(B)": "map50",
+    "metrics/mAP50-95(B)": "map50_95",
+}
+
+
+class Reporter:
+    """Listens to one training and says what happens; here stop and drain take effect.
+
+    Args:
+        best_epoch: of the attempts before this one, 0 if there were none.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        log: LogSink,
+        checkpoints: CheckpointFolder,
+        *,
+        epoch: int = 0,
+        best_epoch: int = 0,
+    ) -> None:
+        self._link = link
+        self._log = log
+        self._checkpoints = checkpoints
+        self._said = 0.0
+        self._phase: Phase = "prepare"
+        self._batches = self._total = 0
+        self._began = self._trained = 0.0
+        self._copies: tuple[CheckpointFile | None, CheckpointFile | None] = (None, None)
+        self.device = ""
+        self.epoch = epoch
+        self.best_epoch = best_epoch
+
+    def listeners(self) -> dict[str, Any]:
+        """Return the functions to call, by the library's names of its events."""
+        return {
+            "on_pretrain_routine_end": self._check,
+            "on_train_start": self._start,
+            "on_train_epoch_start": self._epoch_start,
+            "on_train_batch_end": self._batch_end,
+            "on_train_epoch_end": self._epoch_trained,
+            "on_val_start": self._validation_start,
+            "on_val_batch_end": self._batch_end,
+            "on_model_save": self._save,
+            "on_fit_epoch_end": self._epoch_end,
+        }
+
+    def bar_moved(self, done: int, total: int) -> None:
+        """Take the state of a progress bar: before the first epoch, it is the scan of the data."""
+        if self._phase == "prepare":
+            self._progress(done, total)
+
+    def _start(self, trainer: Any) -> None:
+        rate = float(trainer.args.lr0)
+        message = Started(
+            type="started",
+            device=self.device,
+            batch=int(trainer.batch_size),
+            imgsz=int(trainer.args.imgsz),
+            images={
+                "train": len(trainer.train_loader.dataset),
+                "val": len(trainer.test_loader.dataset),
+            },
+            epochs=int(trainer.epochs),
+            start_epoch=int(trainer.start_epoch) + 1,
+            parameters=sum(parameter.numel() for parameter in trainer.model.parameters()),
+            optimizer=type(trainer.optimizer).__name__,
+            lr0=rate,
+            final_lr=rate * float(trainer.args.lrf),
+            amp=bool(trainer.amp),
+        )
+        self._link.send(message)
+
+    def _epoch_start(self, trainer: Any) -> None:
+        self._began = time.monotonic()
+        self._phase, self._batches, self._total = "train", 0, len(trainer.train_loader)
+
+    def _batch_end(self, owner: Any) -> None:
+        self._check(owner)
+        self._batches += 1
+        self._progress(self._batches, self._total)
+
+    def _epoch_trained(self, trainer: Any) -> None:
+        self._trained = time.monotonic() - self._began
+        self._stop_if_asked(trainer)
+
+    def _validation_start(self, validator: Any) -> None:
+        self._phase = "finish" if not validator.training else "validate"
+        self._batches, self._total = 0, len(validator.dataloader)
+
+    def _save(self, trainer: Any) -> None:
+        is_best = bool(trainer.best_fitness == trainer.fitness)
+        epoch = int(trainer.epoch) + 1
+        self._copies = self._checkpoints.commit(epoch, Path(trainer.last), is_best=is_best)
+
+    def _epoch_end(self, trainer: Any) -> None:
+        if trainer.is_finishing:  # fires once more after the end, for the best model
+            return
+        message = self._epoch_message(trainer)
+        self.epoch = message["epoch"]
+        if message["is_best"]:
+            self.best_epoch = self.epoch
+        self._log.flush()
+        self._log.add("info", _summary(message, int(trainer.epochs)))
+        self._link.send(message)
+        self._copies = (None, None)
+        self._stop_if_asked(trainer)
+
+    def _epoch_message(self, trainer: Any) -> Epoch:
+        losses = trainer.label_loss_items(trainer.tloss)
+        images = len(trainer.train_loader.dataset)
+        on_gpu = trainer.device.type == "cuda"
+        checkpoint, best = self._copies
+        return Epoch(
+            type="epoch",
+            epoch=int(trainer.epoch) + 1,
+            train={name.removeprefix("train/"): _number(value) for name, value in losses.items()},
+            val=validation_metrics(trainer.metrics),
+            # Warm-up lifts the bias above, and Muon a few heads: the lowest is the one set.
+            lr=_number(min(trainer.lr.values())),
+            seconds=round(time.monotonic() - self._began, 3),
+            images_per_second=round(images / max(self._trained, 1e-6), 2),
+            gpu_memory_mb=round(trainer._get_memory() * 1024, 1) if on_gpu else None,
+            batch=int(trainer.batch_size),
+            fitness=_number(trainer.fitness),
+            is_best=bool(trainer.best_fitness == trainer.fitness),
+            checkpoint=checkpoint,
+            best_checkpoint=best,
+        )
+
+    def _stop_if_asked(self, trainer: Any) -> None:
+        if self._link.stop_requested.is_set():
+            trainer.stop = True
+
+    def _check(self, _owner: Any) -> None:
+        if self._link.drain_requested.is_set():
+            raise Left
+
+    def _progress(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._said < _SECONDS_BETWEEN:
+            return
+        self._said = now
+        epoch = self.epoch + 1 if self._phase in {"train", "validate"} else self.epoch
+        self._link.send(
+            Progress(type="progress", phase=self._phase, epoch=epoch, done=done, total=total)
+        )
+
+
+def validation_metrics(metrics: dict[str, Any]) -> dict[str, float | None]:
+    """Return the library's metrics of the validation set under our names, losses among them."""
+    found: dict[str, float | None] = {}
+    for name, value in metrics.items():
+        short = _VALIDATION.get(name) or name.removeprefix("val/")
+        if "/" not in short and short != "fitness":
+            found[short] = _number(value)
+    return found
+
+
+def _number(value: Any) -> float | None:
+    if value is None:
+        return None
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def _summary(message: Epoch, epochs: int) -> str:
+    """Return the line of the log that says how an epoch went."""
+    parts = [f"Epoch {message['epoch']}/{epochs}"]
+    parts += [f"{name} {_short(value)}" for name, value in message["train"].items()]
+    names = {"map50": "mAP50", "map50_95": "mAP50-95"}
+    parts += [f"{text} {_short(message['val'].get(name))}" for name, text in names.items()]
+    parts.append(f"{message['seconds']:.1f} s")
+    return " · ".join(parts) + (" · best so far" if message["is_best"] else "")
+
+
+def _short(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
