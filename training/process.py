@@ -61,7 +61,7 @@ def spawn(
     """Start `python -m training.trainer` in a session of its own."""
     config_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     return subprocess.Popen(
-        [sys.executable, "-m", "training.trainer", *arguments],
+        [sys.executable, "-m", "training.trainer", "--parent", str(os.getpid()), *arguments],
         env=trainer_environment(config_dir),
         cwd=config_dir,
         stdin=subprocess.DEVNULL,

@@ -40,7 +40,8 @@ _FAILURES = {
     "shared_memory_full": "host_out_of_memory",
     "disk_full": "disk_full",
     "diverged": "diverged",
-    "device_unavailable": "unsupported_device",
+    "unsupported_device": "unsupported_device",
+    "host_out_of_memory": "host_out_of_memory",
 }
 
 
@@ -117,7 +118,12 @@ class _Attempt:
             if checkpoints.fetch(last, target):
                 message = _("Going on after epoch %(epoch)d (attempt %(attempt)d).")
                 self.reporter.log(message % {"epoch": last.epoch, "attempt": self.run.attempt})
-                yield Resume(last=str(target), best=self._fetch_best(last), epoch=last.epoch)
+                yield Resume(
+                    last=str(target),
+                    best=self._fetch_best(last),
+                    epoch=last.epoch,
+                    finalise=self.run.stop_requested_at is not None,
+                )
         if not found:
             yield None
 
