@@ -8,11 +8,15 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from jobs.states import ACTIVE, HELD, Status
 
 #: A lease that has run out long ago: what an unclaimed job carries, because a NULL never expires.
 NO_LEASE = datetime(1970, 1, 1, tzinfo=UTC)
+
+#: In a fixed order, or every run of makemigrations would find another constraint.
+_ACTIVE_IN_ORDER = [status.value for status in Status if status in ACTIVE]
 
 
 class JobQuerySet(models.QuerySet[Any]):
@@ -74,7 +78,7 @@ class Job(models.Model):
                 condition=Q(status__in=Status.values), name="%(app_label)s_%(class)s_status"
             ),
             models.CheckConstraint(
-                condition=Q(finished_at__isnull=False) | Q(status__in=[s.value for s in ACTIVE]),
+                condition=Q(finished_at__isnull=False) | Q(status__in=_ACTIVE_IN_ORDER),
                 name="%(app_label)s_%(class)s_ended_at",
             ),
         ]
@@ -110,7 +114,7 @@ class JobEvent(models.Model):
     id = models.BigAutoField(primary_key=True)
     seq = models.BigIntegerField()
     type = models.CharField(max_length=8, choices=Type.choices)
-    at = models.DateTimeField(auto_now_add=True)
+    at = models.DateTimeField(default=timezone.now)
     payload = models.JSONField(default=dict)
 
     class Meta:
