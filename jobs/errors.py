@@ -20,20 +20,24 @@ class ErrorText:
 
     message: Text
     hint: Text
+    status: int
 
 
 _CATALOGUE: dict[str, ErrorText] = {}
 
 
-def register(code: str, message: Text, hint: Text = "") -> None:
+def register(code: str, message: Text, hint: Text = "", *, status: int = 400) -> None:
     """Add an error code to the catalogue.
+
+    Args:
+        status: what the API answers where the error ends a request.
 
     Raises:
         ValueError: another text has the same code.
     """
     if code in _CATALOGUE:
         raise ValueError(f"Error code {code} is registered twice.")
-    _CATALOGUE[code] = ErrorText(message, hint)
+    _CATALOGUE[code] = ErrorText(message, hint, status)
 
 
 def describe(code: str, params: Mapping[str, Any] | None = None) -> tuple[str, str]:
@@ -73,6 +77,11 @@ class UserError(Exception):
         """What to do, in the active language."""
         return describe(self.code, self.params)[1]
 
+    @property
+    def status(self) -> int:
+        """The HTTP status with which the API answers."""
+        return (_CATALOGUE.get(self.code) or _CATALOGUE["internal"]).status
+
     def as_row(self) -> dict[str, Any]:
         """Return what `Job.error` stores."""
         return {"code": self.code, "params": self.params}
@@ -110,19 +119,23 @@ register(
     "internal",
     _("Something went wrong on our side. The incident number is {incident}."),
     _("Try again. If it happens again, give the incident number to your administrator."),
+    status=500,
 )
 register(
     "worker_lost",
     _("The worker was lost {losses} times in a row without getting further."),
     _("Ask your administrator to look at the worker, then start again."),
+    status=500,
 )
 register(
     "not_active",
     _("This has already ended."),
     _("Reload the page to see how it ended."),
+    status=409,
 )
 register(
     "not_resumable",
     _("Only a failed or canceled job can go on."),
     _("Start a new one instead."),
+    status=409,
 )

@@ -97,6 +97,14 @@ class Job(models.Model):
         return cls._meta.get_field("events").related_model  # type: ignore[return-value]
 
 
+class EventQuerySet(models.QuerySet[Any]):
+    """The story of jobs, read by cursor."""
+
+    def after(self, seq: int, *, limit: int) -> Self:
+        """The next frames behind a number, in order."""
+        return self.filter(seq__gt=seq).order_by("seq")[:limit]
+
+
 class JobEvent(models.Model):
     """One frame of a job's story: `seq` grows by one a job, without gaps.
 
@@ -116,6 +124,8 @@ class JobEvent(models.Model):
     type = models.CharField(max_length=8, choices=Type.choices)
     at = models.DateTimeField(default=timezone.now)
     payload = models.JSONField(default=dict)
+
+    objects = EventQuerySet.as_manager()
 
     class Meta:
         abstract = True

@@ -1,0 +1,75 @@
+"""What the API offers for every job: its log, its events, cancelling; and tickets for sockets."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from jobs import queue
+from jobs.models import Job, JobEvent
+from jobs.serializers import (
+    CursorSerializer,
+    EventPageSerializer,
+    LogLineSerializer,
+    LogPageSerializer,
+    shown,
+)
+
+_PAGE = 500
+
+
+class JobActionsMixin(GenericViewSet[Any]):
+    """Adds `logs/`, `events/` and `cancel/` to the viewset of a job.
+
+    The viewset's queryset is scoped by `visible_to`, its model's manager has `editable_by`, and its
+    `write_scope` names the scope that a token needs to cancel.
+    """
+
+    @extend_schema(parameters=[CursorSerializer], responses=LogPageSerializer)
+    @action(detail=True, filter_backends=[], pagination_class=None)
+    def logs(self, request: Request, *_: Any, **__: Any) -> Response:
+        """Return up to 500 log lines behind `after`; `next` is what to ask after next."""
+        after, events = self._events_after(request, type=JobEvent.Type.LOG)
+        lines = LogLineSerializer(events, many=True).data
+        return Response({"lines": lines, "next": events[-1]["seq"] if events else after})
+
+    @extend_schema(parameters=[CursorSerializer], responses=EventPageSerializer)
+    @action(detail=True, filter_backends=[], pagination_class=None)
+    def events(self, request: Request, *_: Any, **__: Any) -> Response:
+        """Return up to 500 frames behind `after`, the same as the WebSocket sends."""
+        after, events = self._events_after(request)
+        return Response({"events": events, "next": events[-1]["seq"] if events else after})
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, *_: Any, **__: Any) -> Response:
+        """Cancel: at once where it waits, within seconds where it runs."""
+        self.require_editor(request)
+        queue.cancel(self.get_object())
+        serializer = self.get_serializer(self.get_object())
+        return Response(serializer.data, status=status.HTTP_202_ACCEPTED)
+
+    def require_editor(self, request: Request) -> None:
+        """Refuse who may see the job but not change it.
+
+        Raises:
+            Http404: it may not even be seen.
+            PermissionDenied: the role is too small.
+        """
+        job = self.get_object()
+        manager: Any = type(job)._default_manager
+        if not manager.editable_by(request.user).filter(pk=job.pk).exists():
+            raise PermissionDenied
+
+    def _events_after(self, request: Request, **only: Any) -> tuple[int, list[dict[str, Any]]]:
+        query = CursorSerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        after: int = query.validated_data["after"]
+        job: Job = self.get_object()
+        rows = job.event_model().objects.filter(job_id=job.pk, **only).after(after, limit=_PAGE)
+        return after, [shown(row.frame()) for row in rows]
