@@ -8,15 +8,17 @@ from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from jobs import queue
+from jobs import queue, tickets
 from jobs.models import Job, JobEvent
 from jobs.serializers import (
     CursorSerializer,
     EventPageSerializer,
     LogLineSerializer,
     LogPageSerializer,
+    TicketSerializer,
     shown,
 )
 
@@ -73,3 +75,16 @@ class JobActionsMixin(GenericViewSet[Any]):
         job: Job = self.get_object()
         rows = job.event_model().objects.filter(job_id=job.pk, **only).after(after, limit=_PAGE)
         return after, [shown(row.frame()) for row in rows]
+
+
+class TicketView(APIView):
+    """Tickets for WebSockets."""
+
+    write_scope = "read"
+
+    @extend_schema(request=None, responses={201: TicketSerializer})
+    def post(self, request: Request) -> Response:
+        """Make a ticket that opens one WebSocket within 60 seconds."""
+        text, ticket = tickets.issue_ticket(user=request.user, token=request.auth)
+        answer = TicketSerializer({"ticket": text, "expires_at": ticket.expires_at})
+        return Response(answer.data, status=status.HTTP_201_CREATED)

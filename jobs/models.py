@@ -141,3 +141,20 @@ class JobEvent(models.Model):
         """Return the frame as the WebSocket contract names it."""
         at = self.at.isoformat().replace("+00:00", "Z")
         return {"type": self.type, "seq": self.seq, "at": at, **self.payload}
+
+
+class StreamTicket(models.Model):
+    """Opens one WebSocket within a minute: for clients that can send no header and no cookie.
+
+    It can do no more than the token that it was made with, and dies with it.
+    """
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    token = models.ForeignKey(
+        settings.KNOX_TOKEN_MODEL, null=True, on_delete=models.CASCADE, related_name="+"
+    )
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.user} until {self.expires_at:%H:%M:%S}"

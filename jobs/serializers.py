@@ -75,6 +75,13 @@ class EventPageSerializer(serializers.Serializer[Any]):
     next = serializers.IntegerField()
 
 
+class TicketSerializer(serializers.Serializer[Any]):
+    """Opens one WebSocket as `?ticket=`, once, within a minute."""
+
+    ticket = serializers.CharField()
+    expires_at = serializers.DateTimeField()
+
+
 def progress_of(job: Job) -> dict[str, Any]:
     """Return progress with every key of the contract."""
     blank = {"phase": job.status, "done": 0, "total": 0, "percent": 0.0, "eta_seconds": None}

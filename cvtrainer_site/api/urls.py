@@ -8,7 +8,7 @@ urlpatterns = [
         include(
             [
                 path("", include(f"{app}.api_urls"))
-                for app in ("accounts", "projects", "datasets", "training", "detection")
+                for app in ("accounts", "projects", "jobs", "datasets", "training", "detection")
             ]
         ),
     ),
