@@ -117,8 +117,11 @@ STORAGES = {
     **site_env.storages(("uploads", "images", "weights", "artifacts")),
 }
 STATIC_URL = "static/"
-STATIC_ROOT = HOME / "static"
+# Built, not data: an image holds them, and another data home needs no second copy.
+STATIC_ROOT = env.str("CVTRAINER_STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
+#: TrueType with all letters of Vietnamese, drawn on pictures; `make` fetches it.
+PICTURE_FONT = BASE_DIR / "static" / "vendor" / "dejavu" / "DejaVuSans.ttf"
 FILE_UPLOAD_TEMP_DIR = site_env.folder("tmp")
 FILE_UPLOAD_PERMISSIONS = 0o600
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
