@@ -3,7 +3,13 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from cvtrainer_site import views
+
 urlpatterns = [
+    path("", views.home, name="home"),
+    path("running/", views.home_running, name="home_running"),
+    path("activity/", views.activity, name="activity"),
+    path("projects/<uuid:project_id>/", views.project_overview, name="project_overview"),
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("cvtrainer_site.api.urls")),

@@ -1,6 +1,10 @@
 """Addresses of the pages."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from detection import views
 
 app_name = "detection"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("projects/<uuid:project_id>/detect/", views.detect, name="detect"),
+]

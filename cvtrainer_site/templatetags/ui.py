@@ -1,0 +1,121 @@
+"""Small pieces that every page draws: icons, badges, times, form controls."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.forms import BoundField
+from django.forms.widgets import CheckboxInput, RadioSelect, Select
+from django.templatetags.static import static
+from django.utils import formats, timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from cvtrainer_site.phases import phase_labels
+from jobs import errors
+from jobs.states import Status
+
+register = template.Library()
+
+TONES = {
+    Status.QUEUED: "",
+    Status.RUNNING: "is-live",
+    Status.STOPPING: "is-warn",
+    Status.SUCCEEDED: "is-good",
+    Status.FAILED: "is-bad",
+    Status.CANCELED: "",
+    # Dataset versions
+    "importing": "is-live",
+    "ready": "is-good",
+}
+_CLASSES = {CheckboxInput: "form-check-input", Select: "form-select", RadioSelect: ""}
+
+
+@register.simple_tag
+def icon(name: str, css: str = "") -> SafeString:
+    """Draw an icon of `static/icons.txt`; beside words it is silent to screen readers."""
+    return format_html(
+        '<svg class="icon {}" aria-hidden="true"><use href="{}#{}"></use></svg>',
+        css,
+        static("vendor/icons.svg"),
+        name,
+    )
+
+
+@register.simple_tag
+def badge(status: str, label: str) -> SafeString:
+    """Draw a status with its word: colour never speaks alone."""
+    return format_html(
+        '<span class="badge-status {}" data-status="{}">{}</span>',
+        TONES.get(status, ""),
+        status,
+        label,
+    )
+
+
+@register.simple_tag
+def ago(value: datetime | None) -> SafeString:
+    """Draw a time as people say it, with the exact one on hover."""
+    if value is None:
+        return SafeString("–")
+    local = timezone.localtime(value)
+    exact = formats.date_format(local, "DATETIME_FORMAT")
+    is_recent = abs(timezone.now() - value) < timedelta(days=1)
+    text = naturaltime(value) if is_recent else formats.date_format(local, "SHORT_DATE_FORMAT")
+    return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(), exact, text)
+
+
+@register.simple_tag
+def problem(error: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return what a job's error says to a person: message and hint."""
+    row = error or {"code": "internal"}
+    message, hint = errors.describe(str(row.get("code")), row.get("params"))
+    return {"message": message, "hint": hint}
+
+
+@register.simple_tag
+def phases() -> dict[str, str]:
+    """Return the names of all phases, for `json_script`."""
+    return {code: str(label) for code, label in phase_labels().items()}
+
+
+@register.filter
+def phase(code: str) -> str:
+    """Return the name of a phase of work."""
+    labels = phase_labels()
+    return str(labels.get(code) or labels["working"])
+
+
+@register.filter
+def lookup(mapping: Mapping[Any, Any], key: object) -> Any:
+    """Return `mapping[key]`, or nothing."""
+    return mapping.get(key)
+
+
+@register.filter
+def is_check(field: BoundField) -> bool:
+    """Tell whether a field is one tick box."""
+    return isinstance(field.field.widget, CheckboxInput)
+
+
+@register.filter
+def is_choice(field: BoundField) -> bool:
+    """Tell whether a field is a group of choices."""
+    return isinstance(field.field.widget, RadioSelect)
+
+
+@register.filter
+def control(field: BoundField) -> SafeString:
+    """Draw a form control with its classes, tied to its help and errors."""
+    widget = field.field.widget
+    css = next((css for kind, css in _CLASSES.items() if isinstance(widget, kind)), "form-control")
+    described = [f"{field.id_for_label}-help"] if field.help_text else []
+    described += [f"{field.id_for_label}-error"] if field.errors else []
+    attrs = {"class": f"{css} {widget.attrs.get('class', '')}".strip()}
+    if described:
+        attrs["aria-describedby"] = " ".join(described)
+    if field.errors:
+        attrs["aria-invalid"] = "true"
+    return field.as_widget(attrs=attrs)

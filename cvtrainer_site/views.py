@@ -1,0 +1,86 @@
+"""The pages that look across apps: home, the project's overview, what runs now."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.views.decorators.http import require_safe
+
+from cvtrainer_site import activity as activities
+from cvtrainer_site.steps import steps_of, with_steps
+from datasets.models import Dataset
+from projects.models import Project
+from projects.pages import get_project, render_page
+from training.models import TrainedModel, TrainingRun
+
+_PROJECTS_A_PAGE = 20
+
+
+@require_safe
+@login_required
+def home(request: HttpRequest) -> HttpResponse:
+    """Show the user's projects with their steps, what runs now and what ended lately."""
+    projects = with_steps(Project.objects.visible_to(request.user).order_by("-created_at"))
+    page = Paginator(projects, _PROJECTS_A_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "page_obj": page,
+        "projects": [(project, steps_of(project)) for project in page],
+        "running": activities.running(request.user),
+        "ended": activities.ended(request.user),
+    }
+    return render(request, "home.html", context)
+
+
+@require_safe
+@login_required
+def home_running(request: HttpRequest) -> HttpResponse:
+    """Draw what runs now again; the home page asks while something runs."""
+    context = {"running": activities.running(request.user)}
+    return render(request, "_running.html", context)
+
+
+@require_safe
+@login_required
+def activity(request: HttpRequest) -> HttpResponse:
+    """Draw the bell: how many jobs run, and a notice for each that ended since the last look."""
+    now = timezone.now()
+    since = _moment(request.GET.get("since", ""))
+    context = {
+        "running": activities.running(request.user),
+        "ended": activities.ended(request.user, since=since) if since else [],
+        "now": now.isoformat(),
+    }
+    return render(request, "_activity.html", context)
+
+
+@require_safe
+@login_required
+def project_overview(request: HttpRequest, project_id: UUID) -> HttpResponse:
+    """Show the three steps of a project and what each has brought so far."""
+    project = get_project(request, project_id)
+    datasets = Dataset.objects.filter(project=project)
+    runs = TrainingRun.objects.filter(project=project).select_related("dataset_version__dataset")
+    models = TrainedModel.objects.filter(project=project)
+    return render_page(
+        request,
+        "project_overview.html",
+        project=project,
+        datasets=datasets[:5],
+        runs=runs[:5],
+        models=models[:5],
+        running=activities.running(request.user, project=project),
+        ended=activities.ended(request.user, project=project),
+    )
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        value = parse_datetime(text)
+    except ValueError:
+        return None
+    return value if value and timezone.is_aware(value) else None

@@ -1,0 +1,55 @@
+// A page that follows one job: progress and log stay live, and what the server draws is drawn again
+// when the status changes. Markup: see templates/datasets/import_detail.html.
+import { followJob } from "cvt/job-stream";
+import { LogView } from "cvt/log-view";
+import { Progress } from "cvt/progress";
+import { say } from "cvt/say";
+
+/**
+ * Follow the job of an element with data-job="slug/id" and data-status.
+ *
+ * @param {HTMLElement} root
+ * @param {{onFrame?: (frame: object) => void}} options `onFrame` sees every frame, from the first.
+ */
+export function followPage(root, { onFrame = () => {} } = {}) {
+  const [slug, id] = root.dataset.job.split("/");
+  const phases = JSON.parse(document.getElementById("phases").textContent);
+  const log = new LogView(document.querySelector("[data-log]"));
+  let status = root.dataset.status;
+  let progress = null;
+  let phase = "";
+
+  const bind = () => {
+    const place = document.querySelector("[data-progress]");
+    progress = place && new Progress(place, phases);
+  };
+  const redraw = async () => {
+    await htmx.ajax("GET", location.href, { target: "#job", select: "#job", swap: "outerHTML" });
+    bind();
+    say(document.querySelector("#job [data-status]")?.textContent ?? "");
+  };
+
+  bind();
+  return followJob({
+    slug,
+    id,
+    onFrame: (frame) => {
+      if (frame.type === "log") log.add(frame);
+      if (frame.type === "progress" && progress) {
+        progress.show(frame);
+        if (phase && frame.phase !== phase) say(phases[frame.phase] ?? "");
+        phase = frame.phase;
+      }
+      if (frame.type === "status") {
+        // The replay tells old statuses again: only what the page does not show yet is drawn.
+        if (frame.seq > Number(root.dataset.lastSeq) && frame.status !== status) redraw();
+        status = frame.status;
+      }
+      onFrame(frame);
+    },
+    onState: (state) => {
+      const texts = document.querySelector("[data-stream-texts]")?.dataset ?? {};
+      log.state.textContent = { polling: texts.polling, waiting: texts.waiting }[state] ?? "";
+    },
+  });
+}
