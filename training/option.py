@@ -125,7 +125,7 @@ class Option:
                     minimum=low, maximum=high, others=others
                 )
             raise RefusedValueError("out_of_range", detail, **params)
-        if value % self.multiple_of:
+        if self.multiple_of > 1 and value % self.multiple_of:
             params = {"multiple_of": self.multiple_of, "minimum": low, "maximum": high}
             detail = _("Must be a multiple of {multiple_of}, between {minimum} and {maximum}.")
             raise RefusedValueError("not_a_multiple", detail.format(**params), **params)
@@ -153,7 +153,7 @@ def _number(raw: object) -> float:
     try:
         value = float(raw)
     except OverflowError:  # JSON has integers of any length: let the range refuse it
-        value = math.copysign(1e300, raw)
+        value = 1e300 if raw > 0 else -1e300
     if not math.isfinite(value):
         raise wrong
     return value

@@ -183,6 +183,7 @@ _ADVANCED = (
     ),
 )  # fmt: skip
 
+BASIC_NAMES = tuple(option.name for option in _BASIC)
 OPTIONS: dict[str, Option] = {option.name: option for option in (*_BASIC, *_ADVANCED)}
 
 

@@ -189,6 +189,8 @@ def short_names(spec: Spec) -> dict[str, str]:
     names = {spec.work_dir: "", spec.data.root: "data"}
     if spec.weights:
         names[str(Path(spec.weights).parent)] = "weights"
+    if spec.resume:
+        names[str(Path(spec.resume.last).parent)] = "resumed"
     return names
 
 

@@ -223,7 +223,7 @@ class RunTrainer(DetectionTrainer):  # type: ignore[misc]
 
     def check_resume(self, overrides: Any) -> None:
         """Keep our arguments: the library would take those of the checkpoint, paths and all."""
-        self.resume = self._start is not None
+        self.resume = self.args.resume = self._start is not None
 
     def get_dataset(self) -> Any:
         """Read our data.yaml."""
