@@ -53,8 +53,8 @@ class JobActionsMixin(GenericViewSet[Any]):
         """Cancel: at once where it waits, within seconds where it runs."""
         self.require_editor(request)
         queue.cancel(self.get_object())
-        serializer = self.get_serializer(self.get_object())
-        return Response(serializer.data, status=status.HTTP_202_ACCEPTED)
+        shown = getattr(self, "shown", lambda row: self.get_serializer(row).data)
+        return Response(shown(self.get_object()), status=status.HTTP_202_ACCEPTED)
 
     def require_editor(self, request: Request) -> None:
         """Refuse who may see the job but not change it.
@@ -73,7 +73,8 @@ class JobActionsMixin(GenericViewSet[Any]):
         query.is_valid(raise_exception=True)
         after: int = query.validated_data["after"]
         job: Job = self.get_object()
-        rows = job.event_model().objects.filter(job_id=job.pk, **only).after(after, limit=_PAGE)
+        events: Any = job.event_model().objects
+        rows = events.filter(job_id=job.pk, **only).after(after, limit=_PAGE)
         return after, [shown(row.frame()) for row in rows]
 
 

@@ -1,5 +1,15 @@
 """Addresses of the API."""
 
-from django.urls import URLPattern
+from django.urls import path
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern] = []
+from training.api import ModelViewSet, RunViewSet, TrainingOptionsView
+
+router = SimpleRouter(use_regex_path=False)
+router.register("training-runs", RunViewSet, basename="run")
+router.register("models", ModelViewSet, basename="model")
+
+urlpatterns = [
+    path("training-options/", TrainingOptionsView.as_view(), name="training-options"),
+    *router.urls,
+]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs import transitions
+from jobs.frames import Frame
 from jobs.models import JobEvent
 from jobs.patience import persist
 from training import checkpoints
@@ -93,7 +94,7 @@ def _write(run: TrainingRun, message: Message, pointers: list[Checkpoint]) -> No
         fields: dict[str, Any] = {"epoch": number, "losses": 0}
         if message["is_best"]:
             fields["best"] = {"epoch": number, **_best(message["val"])}
-        transitions.append(run, [(JobEvent.Type.EPOCH, row(metrics))], **fields)
+        transitions.append(run, [Frame(JobEvent.Type.EPOCH, row(metrics))], **fields)
     run.epoch, run.losses, run.best = number, 0, fields.get("best", run.best)
 
 

@@ -8,6 +8,7 @@ register(
     "version_not_ready",
     _("This dataset version is not ready to train on."),
     _("Wait until its import has ended, or choose another version."),
+    status=409,
 )
 register(
     "version_cannot_train",
@@ -73,6 +74,7 @@ register(
     "not_running",
     _("Only a running training can be stopped."),
     _("Cancel it instead, or wait until it has started."),
+    status=409,
 )
 register(
     "start_model_foreign",
@@ -83,4 +85,11 @@ register(
     "unsupported_device",
     _("The graphics card of the worker is not supported: {detail}"),
     _("Ask your administrator to check the worker with `manage.py doctor`."),
+)
+register(
+    "not_exported",
+    _("This model is not available as {format} yet."),
+    _("Download it as .pt."),
+    status=409,
+    status=409,
 )

@@ -1,15 +1,17 @@
 """Training runs with their epochs, checkpoints and artifacts, and the models that they made."""
 
 import uuid
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.core.files.storage import storages
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, Count, OuterRef, Q, Subquery, When
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from datasets.models import DatasetVersion
 from jobs.models import Job, JobEvent, JobQuerySet
+from jobs.states import Status
 from projects.access import ScopedQuerySet
 from projects.models import Project
 
@@ -26,6 +28,16 @@ def artifacts_storage() -> Any:
 
 class RunQuerySet(JobQuerySet, ScopedQuerySet):
     """Training runs of a project."""
+
+    def with_queue_position(self) -> Self:
+        """Add `queue_position`: 1 for the run that comes next, None for one that does not wait."""
+        is_ahead = Q(priority__gt=OuterRef("priority")) | Q(
+            priority=OuterRef("priority"), queued_at__lt=OuterRef("queued_at")
+        )
+        ahead = TrainingRun.objects.filter(is_ahead, status=Status.QUEUED).order_by()
+        number = ahead.values("status").annotate(number=Count("pk")).values("number")
+        place = Coalesce(Subquery(number, output_field=models.IntegerField()), 0) + 1
+        return self.annotate(queue_position=Case(When(status=Status.QUEUED, then=place)))
 
 
 class TrainingRun(Job):

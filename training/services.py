@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Max
 from django.db.models.functions import Now
 
 from accounts.models import User
@@ -14,7 +14,7 @@ from jobs.errors import UserError
 from jobs.states import Status
 from projects.models import Project
 from training.models import TrainedModel, TrainingRun
-from training.options import validate_options
+from training.options import BASIC_NAMES, validate_options
 
 
 def start_run(
@@ -35,7 +35,7 @@ def start_run(
         options: parameters as a form or a client sends them; missing ones get their defaults.
 
     Raises:
-        OptionErrors: a parameter is unknown or out of its range.
+        InvalidOptionsError: a parameter is unknown or out of its range.
         UserError: the version cannot be trained on, or the starting model is not of this project.
     """
     settings = validate_options(options)
@@ -90,7 +90,7 @@ def resume_run(*, run: TrainingRun) -> None:
 def duplicate_run(run: TrainingRun) -> dict[str, Any]:
     """Return the body that would start the same training again."""
     options = dict(run.options)
-    basic = {key: options.pop(key) for key in _BASIC if key in options}
+    basic = {key: options.pop(key) for key in BASIC_NAMES if key in options}
     return {
         "project": str(run.project_id),
         "dataset_version": str(run.dataset_version_id),
@@ -100,17 +100,6 @@ def duplicate_run(run: TrainingRun) -> dict[str, Any]:
         "advanced": options,
         "priority": run.priority,
     }
-
-
-_BASIC = ("epochs", "patience", "batch", "imgsz", "optimizer", "lr0", "lrf", "seed")
-
-
-def queue_position(run: TrainingRun) -> int | None:
-    """Return the place of a waiting run, 1 for the next one; None where it does not wait."""
-    if run.status != Status.QUEUED:
-        return None
-    ahead = Q(priority__gt=run.priority) | Q(priority=run.priority, queued_at__lt=run.queued_at)
-    return TrainingRun.objects.filter(ahead, status=Status.QUEUED).count() + 1
 
 
 def next_run() -> TrainingRun | None:
