@@ -11,12 +11,13 @@ from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken
 
 
-class User(AbstractUser):
+class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox is not typed
     """A person; the id is opaque so that it can stand in URLs."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    #: Empty until the person chooses one.
     language = models.CharField(
-        _("language"), max_length=5, choices=settings.LANGUAGES, default=settings.LANGUAGE_CODE
+        _("language"), max_length=5, choices=settings.LANGUAGES, blank=True, default=""
     )
 
     class Meta(AbstractUser.Meta):
@@ -33,7 +34,7 @@ class Scope(models.TextChoices):
     MANAGE = "manage", _("Manage projects")
 
 
-class ApiToken(AbstractAuthToken):
+class ApiToken(AbstractAuthToken):  # type: ignore[misc]
     """A machine client's key: shown once, stored as a digest, confined by scopes and project."""
 
     id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
@@ -60,7 +61,7 @@ class IdempotentAnswer(models.Model):
     path = models.CharField(max_length=200)
     body_sha256 = models.CharField(max_length=64)
     status_code = models.PositiveSmallIntegerField()
-    body = models.JSONField()
+    body = models.JSONField(null=True)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:

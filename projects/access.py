@@ -6,10 +6,12 @@ but not do is refused (403).
 """
 
 from typing import Any, ClassVar, Self
+from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Subquery, Value
+from django.db.models.functions import Coalesce
 
 VIEWERS = frozenset({"owner", "editor", "viewer"})
 EDITORS = frozenset({"owner", "editor"})
@@ -59,18 +61,58 @@ class ProjectQuerySet(ScopedQuerySet):
 
     project_path = ""
 
+    def with_role_of(self, user: Any) -> Self:
+        """Add `role`, what the user may do in each project."""
+        if user.is_superuser:
+            return self.annotate(role=Value("owner"))
+        membership = user.memberships.filter(project=OuterRef("pk")).values("role")
+        return self.annotate(role=Subquery(membership[:1]))
 
-def role_in(user: Any, project: Any) -> str | None:
-    """Return the user's role in a project, or None; a superuser acts as owner."""
+    def with_counts(self) -> Self:
+        """Add `dataset_count`, `training_run_count` and `model_count`."""
+        return self.annotate(
+            dataset_count=_count("datasets"),
+            training_run_count=_count("training_runs"),
+            model_count=_count("models"),
+        )
+
+
+def _count(relation: str) -> Coalesce:
+    """Return how many rows of a relation a project has; apps above this one hold the rows."""
+    from projects.models import Project
+
+    field: Any = Project._meta.get_field(relation)
+    rows = field.related_model._base_manager.filter(**{field.field.name: OuterRef("pk")})
+    counted = rows.order_by().values(field.field.name).annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(counted), 0)
+
+
+def project_id_of(row: models.Model) -> UUID:
+    """Return the id of the project that a row belongs to, by its queryset's `project_path`."""
+    path = type(row)._default_manager.all().project_path  # type: ignore[attr-defined]
+    *steps, last = f"{path}_id".split("__") if path else ["pk"]
+    owner: Any = row
+    for step in steps:
+        owner = getattr(owner, step)
+    return getattr(owner, last)  # type: ignore[no-any-return]
+
+
+def role_for(user: Any, project_id: UUID) -> str | None:
+    """Return the user's role in the project with this id, or None; a superuser acts as owner."""
     if isinstance(user, AnonymousUser) or not user.is_authenticated:
         return None
     confined_to = getattr(user, "confined_to_project_id", None)
-    if confined_to is not None and confined_to != project.pk:
+    if confined_to is not None and confined_to != project_id:
         return None
     if user.is_superuser:
         return "owner"
-    membership = project.memberships.filter(Q(user_id=user.pk)).first()
-    return membership.role if membership else None
+    memberships = user.memberships.filter(project_id=project_id)
+    return memberships.values_list("role", flat=True).first()  # type: ignore[no-any-return]
+
+
+def role_in(user: Any, project: Any) -> str | None:
+    """Return the user's role in a project, or None; a superuser acts as owner."""
+    return role_for(user, project.pk)
 
 
 def can_edit(user: Any, project: Any) -> bool:

@@ -1,5 +1,16 @@
 """Addresses of the API."""
 
-from django.urls import URLPattern
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern] = []
+from projects.api import MemberViewSet, ProjectViewSet
+
+router = SimpleRouter(use_regex_path=False)
+router.register("projects", ProjectViewSet, basename="project")
+members = SimpleRouter(use_regex_path=False)
+members.register("members", MemberViewSet, basename="member")
+
+urlpatterns = [
+    path("", include(router.urls)),
+    path("projects/<uuid:project_id>/", include(members.urls)),
+]

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from projects.access import ProjectQuerySet
+from projects.access import ProjectQuerySet, ScopedQuerySet
 
 
 class Role(models.TextChoices):
@@ -47,6 +47,8 @@ class Membership(models.Model):
     )
     role = models.CharField(max_length=6, choices=Role.choices)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ScopedQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["created_at"]

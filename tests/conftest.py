@@ -1,5 +1,14 @@
 """What all tests share: real servers, and who is who."""
 
+from tests.personas import (  # noqa: F401
+    admin,
+    api,
+    editor,
+    outsider,
+    owner,
+    project,
+    viewer,
+)
 from tests.services.fixtures import (  # noqa: F401
     postgres,
     programs,

@@ -1,0 +1,142 @@
+"""Makes rows for tests: each function needs nothing, and takes what the test cares about."""
+
+import hashlib
+import itertools
+from datetime import timedelta
+from typing import Any
+
+from django.core.files.base import ContentFile
+from django.utils import timezone
+
+from accounts.models import ApiToken, Scope, User
+from datasets.models import Dataset, DatasetClass, DatasetVersion, Import
+from detection.models import Detection, Evaluation
+from jobs.states import TERMINAL, Status
+from projects.models import Membership, Project, Role
+from training.models import TrainedModel, TrainingRun
+
+PASSWORD = "a-long-enough-password"
+_numbers = itertools.count(1)
+
+
+def make_user(username: str | None = None, **fields: Any) -> User:
+    """Return a user with `PASSWORD`."""
+    name = username or f"user{next(_numbers)}"
+    fields.setdefault("email", f"{name}@example.com")
+    return User.objects.create_user(name, password=PASSWORD, **fields)
+
+
+def make_token(user: User, *scopes: str, **fields: Any) -> tuple[ApiToken, str]:
+    """Return (row, secret) of a token with these scopes, all of them where none is named."""
+    fields.setdefault("name", "test")
+    fields.setdefault("expiry", timedelta(days=30))
+    return ApiToken.objects.create(user=user, scopes=list(scopes or Scope.values), **fields)
+
+
+def make_project(owner: User | None = None, **fields: Any) -> Project:
+    """Return a project with an owner."""
+    owner = owner or make_user()
+    fields.setdefault("name", f"Project {next(_numbers)}")
+    project = Project.objects.create(created_by=owner, **fields)
+    make_member(project, owner, Role.OWNER)
+    return project
+
+
+def make_member(project: Project, user: User | None = None, role: str = Role.EDITOR) -> Membership:
+    """Return a user's membership of a project."""
+    return Membership.objects.create(project=project, user=user or make_user(), role=role)
+
+
+def make_dataset(project: Project | None = None, **fields: Any) -> Dataset:
+    """Return an empty dataset."""
+    fields.setdefault("name", f"Dataset {next(_numbers)}")
+    return Dataset.objects.create(project=project or make_project(), **fields)
+
+
+def make_version(
+    dataset: Dataset | None = None, *, classes: tuple[str, ...] = ("can", "bottle"), **fields: Any
+) -> DatasetVersion:
+    """Return a version that says it is ready, with classes but no pictures."""
+    dataset = dataset or make_dataset()
+    defaults = {
+        "number": dataset.versions.count() + 1,
+        "status": DatasetVersion.Status.READY,
+        "source": Import.Source.ZIP,
+        "split_ratio": 0.2,
+        "train_images": 8,
+        "val_images": 2,
+        "boxes": 20,
+    }
+    version = DatasetVersion.objects.create(dataset=dataset, **{**defaults, **fields})
+    DatasetClass.objects.bulk_create(
+        DatasetClass(version=version, index=index, name=name, boxes=10, images=5)
+        for index, name in enumerate(classes)
+    )
+    return version
+
+
+def make_import(project: Project | None = None, **fields: Any) -> Import:
+    """Return a queued import of a ZIP into a new version."""
+    if "version" not in fields:
+        dataset = make_dataset(project)
+        fields["version"] = make_version(dataset, status=DatasetVersion.Status.IMPORTING)
+    fields.setdefault("project", fields["version"].dataset.project)
+    fields.setdefault("source", Import.Source.ZIP)
+    return Import.objects.create(**_ended(fields))
+
+
+def make_run(project: Project | None = None, **fields: Any) -> TrainingRun:
+    """Return a queued training run of one epoch."""
+    if "dataset_version" not in fields:
+        fields["dataset_version"] = make_version(make_dataset(project))
+    fields.setdefault("project", fields["dataset_version"].dataset.project)
+    fields.setdefault("name", f"Run {next(_numbers)}")
+    fields.setdefault("base_model", "yolo11n-scratch")
+    fields.setdefault("options", {"epochs": 1, "batch": 4, "imgsz": 64})
+    return TrainingRun.objects.create(**_ended(fields))
+
+
+def make_model(project: Project | None = None, **fields: Any) -> TrainedModel:
+    """Return a model whose weights are a few bytes that no library would load."""
+    project = project or make_project()
+    weights = fields.pop("weights", b"no real weights")
+    defaults = {
+        "name": f"Model {next(_numbers)}",
+        "version": project.models.count() + 1,
+        "architecture": "yolo11n",
+        "classes": ["can", "bottle"],
+        "imgsz": 64,
+        "metrics": {"map50": 0.9, "map50_95": 0.6, "precision": 0.9, "recall": 0.8},
+        "size": len(weights),
+        "sha256": hashlib.sha256(weights).hexdigest(),
+    }
+    model = TrainedModel(project=project, **{**defaults, **fields})
+    if not model.file:
+        model.file.save(f"models/{model.pk}.pt", ContentFile(weights), save=False)
+    model.save()
+    return model
+
+
+def make_detection(project: Project | None = None, **fields: Any) -> Detection:
+    """Return a queued detection without pictures."""
+    fields.setdefault("model", None)
+    fields["model"] = fields["model"] or make_model(project)
+    fields.setdefault("project", fields["model"].project)
+    return Detection.objects.create(**_ended(fields))
+
+
+def make_evaluation(project: Project | None = None, **fields: Any) -> Evaluation:
+    """Return a queued evaluation."""
+    if "model" not in fields:
+        fields["model"] = make_model(project)
+    fields.setdefault("project", fields["model"].project)
+    if "dataset_version" not in fields:
+        fields["dataset_version"] = make_version(make_dataset(fields["project"]))
+    return Evaluation.objects.create(**_ended(fields))
+
+
+def _ended(fields: dict[str, Any]) -> dict[str, Any]:
+    """Give a job that has ended its end, which the database asks for."""
+    if fields.get("status", Status.QUEUED) in TERMINAL:
+        fields.setdefault("finished_at", timezone.now())
+    return fields
