@@ -11,8 +11,10 @@ from training.messages import CheckpointFile
 
 _CHUNK = 1 << 20
 #: What reading a damaged archive can raise, depending on where the damage is.
-_DAMAGED = (OSError, EOFError, ValueError, RuntimeError, OverflowError, struct.error, zlib.error)
-_DAMAGED += (zipfile.BadZipFile,)
+_DAMAGED: tuple[type[Exception], ...] = (
+    *(OSError, EOFError, ValueError, RuntimeError, OverflowError),
+    *(struct.error, zlib.error, zipfile.BadZipFile),
+)
 
 
 class CheckpointFolder:

@@ -9,19 +9,13 @@ from training.messages import FailureCode, ProtocolError
 _DETAIL = 500
 
 #: Looked for in this order in the text of an error and of those that led to it.
-_PATTERNS: tuple[tuple[FailureCode, re.Pattern[str]], ...] = tuple(
-    (code, re.compile(pattern, re.IGNORECASE))
-    for code, pattern in (
-        ("shared_memory_full", r"shared memory|\bshm\b|bus error"),
-        (
-            "host_out_of_memory",
-            r"can't allocate memory|DataLoader worker .*killed by signal: Killed",
-        ),
-        ("out_of_memory", r"out of memory|ALLOC_FAILED"),
-        ("disk_full", r"no space left|PytorchStreamWriter failed"),
-        ("diverged", r"\bNaN\b"),
-        ("device_failed", r"CUDA error|CUDA driver|cuDNN error|CUDNN_STATUS|CUBLAS_STATUS|NVML"),
-    )
+_WORDS: tuple[tuple[FailureCode, str], ...] = (
+    ("shared_memory_full", r"shared memory|\bshm\b|bus error"),
+    ("host_out_of_memory", r"can't allocate memory|DataLoader worker .*by signal: Killed"),
+    ("out_of_memory", r"out of memory|ALLOC_FAILED"),
+    ("disk_full", r"no space left|PytorchStreamWriter failed"),
+    ("diverged", r"\bNaN\b"),
+    ("device_failed", r"CUDA error|CUDA driver|cuDNN error|CUDNN_STATUS|CUBLAS_STATUS|NVML"),
 )
 
 
@@ -50,8 +44,8 @@ def explain(error: BaseException) -> Failure:
         if isinstance(cause, MemoryError):
             return Failure("host_out_of_memory", _line(cause))
         if isinstance(cause, OSError | RuntimeError):
-            for code, pattern in _PATTERNS:
-                if pattern.search(str(cause)):
+            for code, pattern in _WORDS:
+                if re.search(pattern, str(cause), re.IGNORECASE):
                     return Failure(code, _line(cause))
     return Failure("internal", _line(error))
 

@@ -159,7 +159,7 @@ class Run:
         export_model(best, out / "best.pt", base_model=self._spec.base_model)
         metrics = final_metrics(trainer.validator)
         write_evaluation(trainer.validator, metrics, out / "evaluation.json")
-        write_arguments(vars(trainer.args), self._spec.base_model, out / "args.yaml")
+        write_arguments(dict(vars(trainer.args)), self._spec.base_model, out / "args.yaml")
         wait_for_plots()
         names = ("precision", "recall", "map50", "map50_95")
         epochs = int(self._spec.options["epochs"])
