@@ -2,6 +2,7 @@
 
 from csp.constants import NONCE, NONE, SELF
 from django.utils.translation import gettext_lazy as _
+from whitenoise.compress import Compressor
 
 from cvtrainer_site import env as site_env
 from cvtrainer_site.env import BASE_DIR, env
@@ -120,6 +121,9 @@ STATIC_URL = "static/"
 # Built, not data: an image holds them, and another data home needs no second copy.
 STATIC_ROOT = env.str("CVTRAINER_STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
+# Not worth it: maps that only developers ask for, a font that no page asks for.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map", "ttf")
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 #: TrueType with all letters of Vietnamese, drawn on pictures; `make` fetches it.
 PICTURE_FONT = BASE_DIR / "static" / "vendor" / "dejavu" / "DejaVuSans.ttf"
 FILE_UPLOAD_TEMP_DIR = site_env.folder("tmp")

