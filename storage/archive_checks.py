@@ -9,7 +9,7 @@ import struct
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import IO
 
 from storage.archive_names import printable
 from storage.errors import StorageError
@@ -46,7 +46,7 @@ class ArchiveLimits:
     list_bytes: int = 64 * _MIB
 
 
-def check_format(file: BinaryIO) -> None:
+def check_format(file: IO[bytes]) -> None:
     """Refuse what is no ZIP, each with its own reason.
 
     Raises:
@@ -62,7 +62,7 @@ def check_format(file: BinaryIO) -> None:
         raise StorageError("archive_other_format")
 
 
-def check_entry_count(file: BinaryIO, limits: ArchiveLimits) -> None:
+def check_entry_count(file: IO[bytes], limits: ArchiveLimits) -> None:
     """Count the entries before a list of them is made; the count the archive claims may lie.
 
     Raises:
@@ -77,7 +77,7 @@ def check_entry_count(file: BinaryIO, limits: ArchiveLimits) -> None:
         raise StorageError("archive_too_many_entries", entries=entries, limit=limits.entries)
 
 
-def _find_list(file: BinaryIO) -> tuple[int, int, int]:
+def _find_list(file: IO[bytes]) -> tuple[int, int, int]:
     """Return (offset, size, claimed count) of the list of entries, where zipfile finds it too."""
     length = file.seek(0, 2)
     tail_at = max(0, length - _END.size - _LONGEST_COMMENT)
@@ -95,7 +95,7 @@ def _find_list(file: BinaryIO) -> tuple[int, int, int]:
     return end_at - size, size, claimed
 
 
-def _find_wide_list(file: BinaryIO, end_at: int) -> tuple[int, int, int] | None:
+def _find_wide_list(file: IO[bytes], end_at: int) -> tuple[int, int, int] | None:
     """Return (end, size, claimed count) from the 64-bit record, if there is one."""
     start = end_at - _LOCATOR64_SIZE - _END64.size
     if start < 0:
@@ -108,7 +108,7 @@ def _find_wide_list(file: BinaryIO, end_at: int) -> tuple[int, int, int] | None:
     return start, size, claimed
 
 
-def _no_list(file: BinaryIO) -> StorageError:
+def _no_list(file: IO[bytes]) -> StorageError:
     file.seek(0)
     is_zip = file.read(4) == b"PK\3\4"
     return StorageError("archive_truncated" if is_zip else "archive_not_zip")

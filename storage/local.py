@@ -1,0 +1,168 @@
+"""Stored files as paths for those who need one, and files that appear whole or not at all."""
+
+import errno
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import Storage
+
+from storage.errors import StorageError
+from storage.ranges import StoredFile, open_range
+
+_CHUNK = 1024 * 1024
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written: its size in bytes and its SHA-256 in hexadecimal."""
+
+    size: int
+    sha256: str
+
+
+@contextmanager
+def local_path(file: StoredFile, *, sha256: str = "") -> Iterator[Path]:
+    """Give a stored file as a path while the block lasts: read it, never change it.
+
+    Args:
+        file: a model's file field.
+        sha256: what the content must be; not checked where empty.
+
+    Raises:
+        StorageError: `stored_file_missing`, `stored_file_damaged`, `storage_full`.
+    """
+    name = file.name or ""
+    try:
+        path = Path(file.storage.path(name))
+    except NotImplementedError:
+        with _fetched(file.storage, name) as (path, written):
+            _check_digest(written.sha256, sha256)
+            yield path
+        return
+    if not path.is_file():
+        raise StorageError("stored_file_missing")
+    if sha256:
+        _check_digest(_digest(path), sha256)
+    yield path
+
+
+@contextmanager
+def _fetched(storage: Storage, name: str) -> Iterator[tuple[Path, Written]]:
+    with tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
+        path = Path(folder) / f"file{Path(name).suffix}"
+        try:
+            written = write_stream(path, stored_chunks(storage, name), durable=False)
+        except FileNotFoundError as error:
+            raise StorageError("stored_file_missing") from error
+        yield path, written
+
+
+def stored_chunks(storage: Storage, name: str) -> Iterator[bytes]:
+    """Yield the bytes of a stored file in pieces of a megabyte.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    stream = open_range(storage, name, 0, storage.size(name))
+    try:
+        while chunk := stream.read(_CHUNK):
+            yield chunk
+    finally:
+        stream.close()
+
+
+def put_file(
+    storage: Storage, name: str, chunks: Iterable[bytes], *, durable: bool = True
+) -> Written:
+    """Store a file under exactly this name: whole or not at all, whatever happens meanwhile.
+
+    What has the name already is replaced; readers of it keep what they have opened.
+
+    Args:
+        storage: where to.
+        name: made from content or id; see names.py.
+        chunks: the content.
+        durable: wait until a power cut cannot take it away.
+
+    Raises:
+        StorageError: `storage_full`.
+    """
+    try:
+        path = Path(storage.path(name))
+    except NotImplementedError:
+        return _upload(storage, name, chunks)
+    return write_stream(path, chunks, durable=durable)
+
+
+def _upload(storage: Storage, name: str, chunks: Iterable[bytes]) -> Written:
+    with tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
+        path = Path(folder) / "file"
+        written = write_stream(path, chunks, durable=False)
+        with path.open("rb") as file:
+            storage.save(name, File(file))
+        return written
+
+
+def write_stream(target: Path, chunks: Iterable[bytes], *, durable: bool = True) -> Written:
+    """Write a file beside its place and move it there when it is whole.
+
+    Folders are made where they are missing; everything is readable by the owner alone.
+
+    Raises:
+        StorageError: `storage_full`.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            written = _write_chunks(file, chunks)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        Path(name).replace(target)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StorageError("storage_full") from error
+        raise
+    finally:
+        with suppress(FileNotFoundError):
+            Path(name).unlink()
+    if durable:
+        _sync_folder(target.parent)
+    return written
+
+
+def _write_chunks(file: BinaryIO, chunks: Iterable[bytes]) -> Written:
+    digest, size = hashlib.sha256(), 0
+    for chunk in chunks:
+        file.write(chunk)
+        digest.update(chunk)
+        size += len(chunk)
+    return Written(size, digest.hexdigest())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_digest(found: str, wanted: str) -> None:
+    if wanted and found != wanted:
+        raise StorageError("stored_file_damaged")
