@@ -70,6 +70,21 @@ def steps_by_id(project: Project) -> list[Step]:
     return steps_of(with_steps(Project.objects.filter(pk=project.pk)).get())
 
 
+def next_action(steps: list[Step]) -> dict[str, str]:
+    """Return the one thing to do next in a project: its address and what its button says."""
+    actions = {
+        "data": _("Import data"),
+        "training": _("Start training"),
+        "detection": _("Detect objects"),
+    }
+    for step in steps:
+        if step.state == "working":
+            return {"url": step.url, "action": str(_("See how it is doing"))}
+        if step.state in {"next", "problem"}:
+            return {"url": step.url, "action": str(actions[step.key])}
+    return {"url": steps[-1].url, "action": str(actions["detection"])}
+
+
 def _data(project: Any) -> tuple[str, str]:
     if project.importing:
         return "working", str(_("Importing"))

@@ -12,13 +12,14 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_safe
 
 from cvtrainer_site import activity as activities
-from cvtrainer_site.steps import steps_of, with_steps
-from datasets.models import Dataset
+from cvtrainer_site.steps import next_action, steps_by_id, steps_of, with_steps
+from datasets.models import DatasetVersion
 from projects.models import Project
 from projects.pages import get_project, render_page
-from training.models import TrainedModel, TrainingRun
+from training.models import TrainedModel
 
 _PROJECTS_A_PAGE = 20
+_ROWS = 5
 
 
 @require_safe
@@ -63,16 +64,14 @@ def activity(request: HttpRequest) -> HttpResponse:
 def project_overview(request: HttpRequest, project_id: UUID) -> HttpResponse:
     """Show the three steps of a project and what each has brought so far."""
     project = get_project(request, project_id)
-    datasets = Dataset.objects.filter(project=project)
-    runs = TrainingRun.objects.filter(project=project).select_related("dataset_version__dataset")
-    models = TrainedModel.objects.filter(project=project)
+    versions = DatasetVersion.objects.filter(dataset__project=project).select_related("dataset")
     return render_page(
         request,
         "project_overview.html",
         project=project,
-        datasets=datasets[:5],
-        runs=runs[:5],
-        models=models[:5],
+        next=next_action(steps_by_id(project)),
+        versions=versions[:_ROWS],
+        models=TrainedModel.objects.filter(project=project)[:_ROWS],
         running=activities.running(request.user, project=project),
         ended=activities.ended(request.user, project=project),
     )

@@ -7,8 +7,15 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
+from accounts.models import User
 from projects.access import EDITORS, OWNERS, VIEWERS, role_in
 from projects.models import Project
+
+
+def current_user(request: HttpRequest) -> User:
+    """Return the signed-in user of a page that asks for sign-in."""
+    assert isinstance(request.user, User)
+    return request.user
 
 
 def get_project(
@@ -21,7 +28,7 @@ def get_project(
         PermissionDenied: the user's role is none of `roles`.
     """
     project: Project = get_object_or_404(
-        Project.objects.visible_to(request.user).all(), pk=project_id
+        Project.objects.visible_to(request.user), pk=project_id
     )
     require_role(request, project, roles)
     return project
