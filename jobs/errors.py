@@ -11,6 +11,8 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from jobs.frames import plain
+
 Text = str | Promise
 
 
@@ -84,7 +86,7 @@ class UserError(Exception):
 
     def as_row(self) -> dict[str, Any]:
         """Return what `Job.error` stores."""
-        return {"code": self.code, "params": self.params}
+        return {"code": self.code, "params": plain(self.params)}
 
 
 class JobSignal(Exception):
@@ -125,6 +127,12 @@ register(
     "worker_lost",
     _("The worker was lost {losses} times in a row without getting further."),
     _("Ask your administrator to look at the worker, then start again."),
+    status=500,
+)
+register(
+    "database_away",
+    _("The database did not answer while this was running, {losses} times in a row."),
+    _("Ask your administrator to look at the database, then start again."),
     status=500,
 )
 register(

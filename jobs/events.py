@@ -1,48 +1,77 @@
-"""Doorbells: best-effort hints that a job's story has grown. Facts never travel on them."""
+"""Doorbells: best-effort hints that a job's story has grown. Facts never travel on them.
 
+One Redis channel for all jobs carries `slug/id`; each web process listens once and wakes its own
+readers. Whoever misses a doorbell finds the rows at its next look at the database.
+"""
+
+import asyncio
 import logging
-import threading
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
-from asgiref.sync import async_to_sync
-from channels.layers import get_channel_layer
+import redis
+import redis.asyncio
+from django.conf import settings
+from redis.asyncio.client import PubSub
+
+from jobs.redis_client import quick_client
 
 if TYPE_CHECKING:
     from jobs.models import Job
 
 log = logging.getLogger(__name__)
 
-#: At most four doorbells a second for each job and process; readers poll for what is left out.
-MINIMUM_INTERVAL = 0.25
+CHANNEL = "cvtrainer:doorbells"
+#: A Redis that does not answer is left alone for so long.
+_PAUSE_SECONDS = 5.0
+_TIMEOUT_SECONDS = 0.2
+_CONNECT_SECONDS = 5.0
+#: A line that was silent for so long is tried; one that does not answer either is given up.
+_QUIET_SECONDS = 15.0
 
-_last_rung: dict[str, float] = {}
-_lock = threading.Lock()
-
-
-def group_of(slug: str, job_id: object) -> str:
-    """Return the channel group of one job."""
-    return f"job.{slug}.{job_id}"
+_silent_until = 0.0
 
 
 def ring(job: "Job") -> None:
     """Tell the readers of a job that there is something new; never raises, never waits long."""
-    group = group_of(job.slug, job.pk)
-    if _rang_lately(group) and job.is_active:
+    global _silent_until  # noqa: PLW0603  one Redis a process, one memory of its silence
+    if time.monotonic() < _silent_until:
         return
-    message: dict[str, Any] = {"type": "doorbell", "last_seq": job.last_seq}
     try:
-        async_to_sync(get_channel_layer().group_send)(group, message)
-    except Exception:
-        log.debug("No doorbell for %s", group, exc_info=True)
+        quick_client(_TIMEOUT_SECONDS).publish(CHANNEL, f"{job.slug}/{job.pk}")
+    except redis.RedisError as error:
+        _silent_until = time.monotonic() + _PAUSE_SECONDS
+        log.info("No doorbells for a while: %s", type(error).__name__)
 
 
-def _rang_lately(group: str) -> bool:
-    now = time.monotonic()
-    with _lock:
-        if now - _last_rung.get(group, -1.0) < MINIMUM_INTERVAL:
-            return True
-        if len(_last_rung) > 1000:
-            _last_rung.clear()
-        _last_rung[group] = now
-        return False
+async def listen() -> AsyncIterator[str]:
+    """Yield `slug/id` of each doorbell, for ever; while Redis is away, yield nothing."""
+    while True:
+        client = redis.asyncio.Redis.from_url(
+            settings.REDIS_URL, socket_connect_timeout=_CONNECT_SECONDS, decode_responses=True
+        )
+        try:
+            async with client.pubsub(ignore_subscribe_messages=True) as subscription:
+                async with asyncio.timeout(_CONNECT_SECONDS):
+                    await subscription.subscribe(CHANNEL)
+                async for text in _messages(subscription):
+                    yield text
+        except (redis.RedisError, OSError, TimeoutError) as error:
+            log.info("No doorbells for a while: %s", type(error).__name__)
+        finally:
+            await client.aclose()
+        await asyncio.sleep(1.0)
+
+
+async def _messages(subscription: PubSub) -> AsyncIterator[str]:
+    was_tried = False
+    while True:
+        message = await subscription.get_message(timeout=_QUIET_SECONDS)
+        if message is None and was_tried:
+            raise TimeoutError
+        if message is None:
+            await subscription.ping()
+        elif message["type"] == "message":
+            yield message["data"]
+        was_tried = message is None

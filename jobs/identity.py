@@ -1,10 +1,14 @@
-"""The name by which a worker process is known in the rows that it holds."""
+"""The worker process: its name in the rows that it holds, and whether it is told to leave."""
 
 import os
 import secrets
 import socket
+import threading
 
 _token = secrets.token_hex(3)
+#: Set by SIGTERM: work goes back to the queue, nothing new begins. Poll it, do not wait for it:
+#: the signal's handler sets it.
+leaving = threading.Event()
 
 
 def worker_name() -> str:

@@ -47,6 +47,8 @@ class Job(models.Model):
     slug: ClassVar[str]
     #: Losses in a row without progress before the kernel gives up.
     max_losses: ClassVar[int] = 3
+    #: The newest kind of specification that this release can run; it leaves newer ones alone.
+    newest_spec: ClassVar[int] = 1
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
@@ -66,6 +68,8 @@ class Job(models.Model):
     queued_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = JobQuerySet.as_manager()
 
     class Meta:
         abstract = True

@@ -1,45 +1,44 @@
 """Delivery: rings RQ's queue for rows that wait. Redis may be away; `reconcile` rings again."""
 
 import logging
-from typing import Any
 
 import redis
 import rq
-from django.conf import settings
 from django.db import transaction
-from django_rq import get_queue
 from rq.serializers import JSONSerializer
 
 from jobs import transitions
-from jobs.errors import UserError
 from jobs.models import Job
-from jobs.states import Status
+from jobs.redis_client import quick_client
 
 log = logging.getLogger(__name__)
 
-#: A request must not hang on a Redis that does not answer: the row is enough.
-_TIMEOUT_SECONDS = 1.0
+#: A delivery that nobody fetched for so long is forgotten; the reconciler makes another.
+_LIFETIME_SECONDS = 24 * 3600
 
 
-def submit(job: Job) -> None:
+def submit(job: Job, *, at_front: bool = False) -> None:
     """Deliver a queued job once the transaction that made it has committed."""
-    transaction.on_commit(lambda: deliver(job), robust=True)
+    transaction.on_commit(lambda: deliver(job, at_front=at_front), robust=True)
 
 
-def deliver(job: Job) -> bool:
+def deliver(job: Job, *, at_front: bool = False) -> bool:
     """Put the job's id on its queue now.
+
+    Args:
+        at_front: before all others: it had begun already.
 
     Returns:
         False where Redis is away: the row stays queued and the reconciler delivers it.
     """
     try:
-        _queue(job.queue).enqueue_call(
+        rq_queue(job.queue).enqueue_call(
             func=job.task,
             args=(str(job.pk),),
             job_id=delivery_id(job),
             timeout=-1,
-            result_ttl=0,
-            failure_ttl=3600,
+            ttl=_LIFETIME_SECONDS,
+            at_front=at_front,
         )
     except redis.RedisError as error:
         log.warning("Job %s waits in the database: Redis is away (%s)", job, type(error).__name__)
@@ -52,14 +51,13 @@ def delivery_id(job: Job) -> str:
     return f"{job.slug}-{job.pk}-{job.attempt + 1}"
 
 
-def is_delivered(job: Job) -> bool:
-    """Tell whether RQ has this attempt in its list or at work.
+def waiting_deliveries(name: str) -> set[str]:
+    """Return the ids of the deliveries that wait in a queue.
 
     Raises:
         redis.RedisError: Redis is away.
     """
-    queue = _queue(job.queue)
-    return queue.connection.lpos(queue.key, delivery_id(job)) is not None
+    return set(rq_queue(name).get_job_ids())
 
 
 def cancel(job: Job) -> None:
@@ -73,19 +71,16 @@ def retry(job: Job) -> None:
     Raises:
         UserError: `not_resumable`, it is active or succeeded.
     """
-    fields: dict[str, Any] = {"losses": 0, "error": None, "cancel_requested_at": None}
     with transaction.atomic():
-        if job.status not in {Status.FAILED, Status.CANCELED} or not transitions.move(
-            job, Status.QUEUED, **fields
-        ):
-            raise UserError("not_resumable")
+        transitions.requeue(job)
         submit(job)
 
 
-def _queue(name: str) -> rq.Queue:
-    connection = redis.Redis.from_url(
-        settings.REDIS_URL,
-        socket_timeout=_TIMEOUT_SECONDS,
-        socket_connect_timeout=_TIMEOUT_SECONDS,
+def rq_queue(name: str) -> rq.Queue:
+    """Return RQ's queue, on a client that gives up quickly: for a request, the row is enough."""
+    return rq.Queue(
+        name,
+        connection=quick_client(),
+        serializer=JSONSerializer,
+        default_timeout=-1,
     )
-    return get_queue(name, connection=connection, serializer=JSONSerializer)

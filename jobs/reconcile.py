@@ -1,13 +1,18 @@
 """Brings rows and queue together again: what was lost is delivered, what is silent is taken back.
 
-It looks at rows only, so an empty Redis is just one more delivery that got lost.
+It looks at rows only, so an empty Redis is just one more delivery that got lost. Any number may run
+at once: each of their writes is conditional, and a delivery too many finds nothing to claim.
 """
 
 import logging
+import time
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import redis
+from django.conf import settings
+from django.db import DatabaseError, IntegrityError
 from django.db.models import DateTimeField, ExpressionWrapper
 from django.db.models.functions import Now
 
@@ -18,7 +23,8 @@ from jobs.states import HELD, Status
 
 log = logging.getLogger(__name__)
 
-_GRACE = timedelta(seconds=15)
+#: A delivery on its way is not lost yet; one too many does no harm.
+_GRACE = timedelta(seconds=5)
 
 
 @dataclass
@@ -29,19 +35,55 @@ class Outcome:
     taken_back: int = 0
 
 
-def reconcile(*, grace: timedelta = _GRACE) -> Outcome:
+class Reconciler:
+    """Passes in a loop, with a memory of how long the database has been there.
+
+    After a time without database (or a sleep of the machine) all leases have run out, and their
+    holders live: they are given the time of two renewals to be heard before they count as silent.
+    """
+
+    def __init__(self) -> None:
+        self._settle_seconds = 2 * settings.JOB_RENEW_SECONDS
+        self._there_since: float | None = None
+        self._seen_at = self._wall_seen_at = 0.0
+
+    def run_pass(self) -> Outcome:
+        """Do one pass.
+
+        Raises:
+            DatabaseError: the database is away.
+        """
+        try:
+            outcome = reconcile(take_back=self._is_settled())
+        except DatabaseError:
+            self._there_since = None
+            raise
+        self._seen_at, self._wall_seen_at = time.monotonic(), time.time()
+        return outcome
+
+    def _is_settled(self) -> bool:
+        now, wall = time.monotonic(), time.time()
+        # The monotonic clock stands still while a machine sleeps, the other one does not.
+        gap = max(now - self._seen_at, wall - self._wall_seen_at)
+        if self._there_since is None or gap > settings.JOB_LEASE_SECONDS / 2:
+            self._there_since = now
+        return bool(now - self._there_since >= self._settle_seconds)
+
+
+def reconcile(*, grace: timedelta = _GRACE, take_back: bool = True) -> Outcome:
     """Take back what is silent, then deliver what has waited longer than `grace` undelivered."""
     outcome = Outcome()
     for model in job_models():
-        for job in model._default_manager.all().silent():
-            outcome.taken_back += _take_back(job)
+        if take_back:
+            for job in model.objects.silent():
+                outcome.taken_back += _take_back(job, only_if_expired=True)
         old = ExpressionWrapper(Now() - grace, output_field=DateTimeField())
-        waiting = model._default_manager.filter(status=Status.QUEUED, queued_at__lt=old)
-        outcome.delivered += _deliver(list(waiting.order_by("queued_at")))
+        waiting = model.objects.filter(status=Status.QUEUED, queued_at__lt=old)
+        outcome.delivered += _deliver(model, list(waiting.order_by("queued_at")))
     return outcome
 
 
-def worker_gone(*, worker: str) -> int:
+def worker_gone(*, worker: str, counts_as_loss: bool = True) -> int:
     """Take back at once what a worker held whose process is known to be dead.
 
     Returns:
@@ -49,32 +91,40 @@ def worker_gone(*, worker: str) -> int:
     """
     count = 0
     for model in job_models():
-        for job in model._default_manager.filter(worker=worker, status__in=HELD):
-            count += _take_back(job)
+        for job in model.objects.filter(worker=worker, status__in=HELD):
+            count += _take_back(job, counts_as_loss=counts_as_loss)
     return count
 
 
-def _take_back(job: Job) -> int:
-    status = transitions.take_back(job)
+def _take_back(job: Job, **how: Any) -> int:
+    try:
+        status = transitions.take_back(job, **how)
+    except IntegrityError:
+        # One row that cannot be written must not keep all others waiting.
+        log.exception("Cannot take back %s", job)
+        return 0
     if status is None:
         return 0
     log.warning("Took back %s from a silent worker: %s", job, status)
     if status == Status.QUEUED:
-        queue.submit(job)
+        queue.submit(job, at_front=True)
     return 1
 
 
-def _deliver(jobs: list[Job]) -> int:
+def _deliver(model: type[Job], jobs: list[Job]) -> int:
+    """Deliver what is not on its way already, the oldest first."""
+    if not jobs:
+        return 0
+    try:
+        delivered = queue.waiting_deliveries(model.queue)
+    except redis.RedisError:
+        log.warning("Redis is away; queued jobs wait")
+        return 0
     count = 0
     for job in jobs:
-        if job.cancel_requested_at is not None:
-            transitions.move(job, Status.CANCELED)
+        if queue.delivery_id(job) in delivered:
             continue
-        try:
-            if queue.is_delivered(job):
-                continue
-        except redis.RedisError:
-            log.warning("Redis is away; queued jobs wait")
-            return count
-        count += queue.deliver(job)
+        if not queue.deliver(job):
+            break
+        count += 1
     return count

@@ -1,47 +1,59 @@
 """What the work may tell while it runs: progress and log lines, batched, throttled, fenced."""
 
-import re
 import threading
 import time
-from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.utils import timezone
 
 from jobs import transitions
 from jobs.errors import CancelRequested, Drained, LeaseLost
+from jobs.frames import Frame, plain
+from jobs.log_lines import LineGate, clean_lines
 from jobs.models import Job, JobEvent
 
-_FLUSH_SECONDS = 1.0
-_MAX_LINES = 200
-_MAX_LINE = 8_192
-#: Escape sequences of terminals, and control characters other than tab.
-_UNPRINTABLE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+#: Between two writes of what the work told; the first line after a silence goes out at once.
+FLUSH_SECONDS = 0.5
+_PROGRESS_SECONDS = 1.0
+_BATCH = 500
 
 
 class Reporter:
-    """Handed to the work; safe to call from several threads."""
+    """Handed to the work; safe to call from several threads.
 
-    def __init__(self, job: Job) -> None:
+    `log` and `progress` only remember: the keeper of the lease writes, so that neither a slow
+    database nor a transaction of the work can hold them up.
+    """
+
+    def __init__(self, job: Job, *, drain: threading.Event | None = None) -> None:
         self.job = job
         self.cancel = threading.Event()
         self.stop = threading.Event()
-        self.drain = threading.Event()
+        self.drain = drain or threading.Event()
         self.lost = threading.Event()
-        self._lock = threading.Lock()
-        self._frames: list[transitions.Frame] = []
+        #: Set where the keeper should look at once.
+        self.wake = threading.Event()
+        self._memory = threading.Lock()
+        self._writing = threading.Lock()
+        self._gate = LineGate()
+        self._frames: list[Frame] = []
         self._progress: dict[str, Any] | None = None
+        self._phase = job.progress.get("phase")
         self._progress_at = 0.0
-        self._flushed_at = time.monotonic()
+        self._batch: tuple[list[Frame], dict[str, Any]] | None = None
+        self._is_in_doubt = False
+        self._last_at = timezone.now()
 
     def log(self, text: str, level: str = "info") -> None:
-        """Add a log line; long lines are split, control characters dropped."""
-        clean = _UNPRINTABLE.sub("", text)
-        parts = [clean[i : i + _MAX_LINE] for i in range(0, len(clean), _MAX_LINE)] or [""]
-        with self._lock:
-            for part in parts:
-                self._frames.append((JobEvent.Type.LOG, {"level": level, "text": part}))
-            is_full = len(self._frames) >= _MAX_LINES
-        if is_full:
-            self.flush()
+        """Add log lines; long ones are split, control characters and secrets dropped."""
+        lines = clean_lines(text)
+        with self._memory:
+            for line in lines:
+                frame = Frame(JobEvent.Type.LOG, {"level": level, "text": line}, self._now())
+                self._frames += self._gate.admit(frame)
+        self.wake.set()
 
     def progress(
         self,
@@ -69,37 +81,44 @@ class Reporter:
             "percent": round(min(percent, 100.0), 1),
             "eta_seconds": None if eta_seconds is None else round(eta_seconds, 1),
         }
-        with self._lock:
-            changed = self.job.progress.get("phase") != phase
-            self._progress = state
-        if changed or time.monotonic() - self._progress_at >= _FLUSH_SECONDS:
-            self.flush()
+        with self._memory:
+            self._progress = plain(state)
+        if phase != self._phase:
+            self.wake.set()
 
-    def flush_if_due(self) -> None:
-        """Write what has waited for a second; called by the keeper of the lease."""
-        if time.monotonic() - self._flushed_at >= _FLUSH_SECONDS:
-            self.flush()
+    def flush(self, *, is_last: bool = False) -> None:
+        """Write what is remembered, now.
 
-    def flush(self) -> None:
-        """Write what is buffered in one transaction.
+        Not inside a transaction: the keeper may be about to write, and would wait for its end.
+
+        Args:
+            is_last: nothing will follow; a log that grew too long gets its last lines.
 
         Raises:
             LeaseLost: another attempt owns the job.
+            RuntimeError: called inside a transaction.
         """
-        with self._lock:
-            frames, state = self._frames[:], self._progress
-            fields: dict[str, Any] = {}
-            if state is not None:
-                frames.append((JobEvent.Type.PROGRESS, state))
-                fields["progress"] = state
-            self._flushed_at = time.monotonic()
-            if not frames:
-                return
-            self._write(lambda: transitions.append(self.job, frames, **fields))
-            # Only now: what a database that is away refused is written at the next flush.
-            self._frames, self._progress = [], None
-            if state is not None:
-                self.job.progress, self._progress_at = state, time.monotonic()
+        if connection.in_atomic_block and not _is_of_testcase():
+            raise RuntimeError("Reporter.flush() must not be called inside a transaction.")
+        with self._writing:
+            if is_last:
+                with self._memory:
+                    self._frames += self._gate.last()
+            while self._take(is_last=is_last):
+                self._write()
+
+    def flush_if_due(self, *, now: float) -> None:
+        """Write log lines, and progress where it is a second old; the keeper calls it often.
+
+        Args:
+            now: by `time.monotonic()`.
+        """
+        is_due = now - self._progress_at >= _PROGRESS_SECONDS
+        with self._memory:
+            has_lines = bool(self._frames) or self._batch is not None
+            state = self._progress
+        if has_lines or (state and (is_due or state["phase"] != self._phase)):
+            self.flush()
 
     def raise_if_cancelled(self) -> None:
         """Leave the work where somebody asked for it.
@@ -116,9 +135,55 @@ class Reporter:
         if self.drain.is_set():
             raise Drained
 
-    def _write(self, write: Callable[[], Any]) -> None:
+    def _now(self) -> datetime:
+        """Return a time that no other frame of this attempt has: it tells our frames again."""
+        self._last_at = max(timezone.now(), self._last_at + timedelta(microseconds=1))
+        return self._last_at
+
+    def _take(self, *, is_last: bool) -> bool:
+        """Make the next batch, unless one is still unwritten; False where there is nothing."""
+        if self._batch is not None:
+            return True
+        now = time.monotonic()
+        with self._memory:
+            frames, self._frames = self._frames[:_BATCH], self._frames[_BATCH:]
+            state, fields = self._progress, {}
+            is_due = now - self._progress_at >= _PROGRESS_SECONDS
+            if state and (is_last or is_due or state["phase"] != self._phase):
+                frames.append(Frame(JobEvent.Type.PROGRESS, state, self._now()))
+                fields = {"progress": state}
+                self._progress, self._progress_at = None, now
+                self._phase = state["phase"]
+        if frames:
+            self._batch = (frames, fields)
+        return bool(frames)
+
+    def _write(self) -> None:
+        """Write the batch once, even where the answer to the first try was lost."""
+        assert self._batch is not None
+        frames, fields = self._batch
         try:
-            write()
+            if not (self._is_in_doubt and self._has_landed(frames[0])):
+                transitions.append(self.job, frames, **fields)
         except LeaseLost:
             self.lost.set()
             raise
+        except (OperationalError, InterfaceError):
+            self._is_in_doubt = True
+            raise
+        except DatabaseError:
+            # These frames cannot be stored, ever; what follows must not wait for them.
+            self._batch = None
+            raise
+        self._batch, self._is_in_doubt = None, False
+        if fields:
+            self.job.progress = fields["progress"]
+
+    def _has_landed(self, frame: Frame) -> bool:
+        events: Any = self.job.event_model().objects
+        return bool(events.filter(job_id=self.job.pk, type=frame.type, at=frame.at).exists())
+
+
+def _is_of_testcase() -> bool:
+    """Whether the transaction is the one that Django's TestCase wraps around each test."""
+    return all(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)

@@ -20,11 +20,13 @@ HELD = frozenset({Status.RUNNING, Status.STOPPING})
 #: Not ended yet.
 ACTIVE = HELD | {Status.QUEUED}
 TERMINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED})
+#: Ended, and may be queued again at a person's wish.
+RETRIABLE = frozenset({Status.FAILED, Status.CANCELED})
 
 #: to -> from
 SOURCES: dict[Status, frozenset[Status]] = {
-    Status.QUEUED: HELD | {Status.FAILED, Status.CANCELED},
-    Status.RUNNING: frozenset({Status.QUEUED}) | HELD,
+    Status.QUEUED: HELD | RETRIABLE,
+    Status.RUNNING: frozenset({Status.QUEUED}),
     Status.STOPPING: frozenset({Status.RUNNING}),
     Status.SUCCEEDED: HELD,
     Status.FAILED: ACTIVE,

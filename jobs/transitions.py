@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -16,72 +17,80 @@ from django.db.models.functions import Coalesce, Now
 
 from jobs import events
 from jobs.errors import LeaseLost, UserError
+from jobs.frames import Frame
 from jobs.models import NO_LEASE, Job, JobEvent
-from jobs.states import HELD, SOURCES, TERMINAL, Status
+from jobs.states import HELD, RETRIABLE, SOURCES, TERMINAL, Status
 
-#: The newest kind of specification that this release can run; an older worker leaves newer ones.
-SPEC_VERSION = 1
-
-Frame = tuple[str, dict[str, Any]]
 J = TypeVar("J", bound=Job)
+JobId = str | UUID
+#: (type, payload), or a `Frame` with its own time.
+Frames = Sequence[tuple[str, Any] | Frame]
 
 
-def lease_end() -> ExpressionWrapper:
-    """Return the end of a lease taken now, by the database's clock."""
-    length = timedelta(seconds=settings.JOB_LEASE_SECONDS)
-    return ExpressionWrapper(Now() + length, output_field=DateTimeField())
-
-
-def claim(model: type[J], job_id: object, *, worker: str) -> J | None:
+def claim(model: type[J], job_id: JobId, *, worker: str) -> J | None:
     """Take a queued job: raise its attempt, take the lease.
 
     Returns:
         The job as claimed, or None where there is nothing to claim (a duplicate delivery, a
-        canceled job, another worker was faster): walk away quietly.
+        canceled job, another worker was faster, a newer release made it): walk away quietly.
     """
-    seen = model._default_manager.filter(pk=job_id).values_list("attempt", flat=True).first()
+    rows: Any = model._default_manager.filter(pk=job_id)
+    seen = rows.values_list("attempt", flat=True).first()
     if seen is None:
         return None
     with transaction.atomic():
-        rows = model._default_manager.filter(
-            pk=job_id,
+        waiting = rows.filter(
             attempt=seen,
             status=Status.QUEUED,
             cancel_requested_at__isnull=True,
-            spec_version__lte=SPEC_VERSION,
-        ).update(
+            spec_version__lte=model.newest_spec,
+        )
+        claimed = waiting.update(
             status=Status.RUNNING,
             attempt=seen + 1,
             worker=worker,
             lease_until=lease_end(),
             started_at=Coalesce(F("started_at"), Now()),
         )
-        if not rows:
+        if not claimed:
             return None
-        job = model._default_manager.get(pk=job_id)
+        job: J = rows.get()
         _append_status(job)
     return job
 
 
-def renew(job: Job) -> bool:
+def held_by(model: type[J], job_id: JobId, *, worker: str) -> J | None:
+    """Return a job if this worker holds it: for a claim whose answer was lost on the way."""
+    rows: Any = model._default_manager.filter(pk=job_id, worker=worker, status__in=HELD)
+    job: J | None = rows.first()
+    return job
+
+
+def renew(job: Job, **fields: Any) -> bool:
     """Extend the lease; valid even after it ran out, as long as nobody else took the job.
+
+    Args:
+        fields: further columns of the job to write with it.
 
     Returns:
         False where the job belongs to another attempt or has ended.
     """
-    return bool(_mine(job).update(lease_until=lease_end()))
+    return bool(_mine(job).update(lease_until=lease_end(), **fields))
 
 
 @contextmanager
-def fenced(job: Job) -> Iterator[None]:
+def fenced(job: Job, **fields: Any) -> Iterator[None]:
     """Run writes in one transaction that commits only while this attempt owns the job.
+
+    Args:
+        fields: columns of the job to write with them, e.g. `losses=0` after real progress.
 
     Raises:
         LeaseLost: it does not any more; everything inside is rolled back.
     """
     with transaction.atomic():
         # First, so that the row is locked and nobody can take the job in between.
-        if not renew(job):
+        if not renew(job, **fields):
             raise LeaseLost
         yield
 
@@ -97,23 +106,23 @@ def move(job: Job, to: Status, **fields: Any) -> bool:
     Returns:
         False where the job is not in the believed attempt or status; nothing is written then.
     """
-    if to in TERMINAL:
-        fields = {"finished_at": Now(), "lease_until": NO_LEASE, **fields}
-    elif to == Status.QUEUED:
-        fields = {"finished_at": None, "lease_until": NO_LEASE, "queued_at": Now(), **fields}
-    with transaction.atomic():
-        rows = _rows(job).filter(status__in=SOURCES[to]).update(status=to, **fields)
-        if rows:
-            job.refresh_from_db()
-            _append_status(job)
-    return bool(rows)
+    return _move(job, to, SOURCES[to], **fields)
 
 
-def append(job: Job, frames: Sequence[Frame], **fields: Any) -> int:
+def finish(job: Job, to: Status, **fields: Any) -> bool:
+    """End a job that this attempt holds; an attempt that lost it ends nothing.
+
+    Returns:
+        False where another attempt owns the job, or it has ended; nothing is written then.
+    """
+    return _move(job, to, HELD, **fields)
+
+
+def append(job: Job, frames: Frames, **fields: Any) -> int:
     """Add frames to the story of a job that this attempt owns, with the next numbers.
 
     Args:
-        frames: (type, payload) in order.
+        frames: in order.
         fields: columns of the job to write with them, e.g. progress.
 
     Returns:
@@ -134,37 +143,81 @@ def request_cancel(job: Job) -> None:
     Raises:
         UserError: `not_active`, it has ended.
     """
-    if job.status == Status.QUEUED and move(job, Status.CANCELED, cancel_requested_at=Now()):
-        return
-    flagged = type(job)._default_manager.filter(pk=job.pk, status__in=HELD)
-    if flagged.update(cancel_requested_at=Coalesce(F("cancel_requested_at"), Now())):
-        job.refresh_from_db()
-        return
+    with transaction.atomic():
+        row = _locked(type(job), pk=job.pk)
+        if row is None or row.status in TERMINAL:
+            raise UserError("not_active")
+        wish = {"cancel_requested_at": row.cancel_requested_at or Now()}
+        if row.status == Status.QUEUED:
+            move(row, Status.CANCELED, **wish)
+        else:
+            _rows(row).update(**wish)
     job.refresh_from_db()
-    if job.status == Status.QUEUED and move(job, Status.CANCELED, cancel_requested_at=Now()):
-        return
-    raise UserError("not_active")
 
 
 def take_back(
-    job: Job, *, counts_as_loss: bool = True, reason: str = "worker_lost"
+    job: Job,
+    *,
+    counts_as_loss: bool = True,
+    reason: str = "worker_lost",
+    only_if_expired: bool = False,
 ) -> Status | None:
     """Return a job whose worker is gone (or leaving) to the queue, or end it.
 
     A canceled one is canceled; one that lost its worker `max_losses` times without progress fails.
 
+    Args:
+        reason: the code of the error with which it fails.
+        only_if_expired: leave it where its worker was heard of after all.
+
     Returns:
-        The new status, or None where the job was not as believed.
+        The new status, or None where this attempt did not hold the job any more.
     """
-    losses = job.losses + 1 if counts_as_loss else job.losses
-    if job.cancel_requested_at is not None:
-        to, fields = Status.CANCELED, {}
-    elif losses >= job.max_losses:
-        error = UserError(reason, losses=losses).as_row()
-        to, fields = Status.FAILED, {"losses": losses, "error": error}
-    else:
+    silent = {"lease_until__lt": Now()} if only_if_expired else {}
+    with transaction.atomic():
+        row = _locked(type(job), pk=job.pk, attempt=job.attempt, status__in=HELD, **silent)
+        if row is None:
+            return None
+        losses = row.losses + 1 if counts_as_loss else row.losses
         to, fields = Status.QUEUED, {"losses": losses, "worker": ""}
-    return to if move(job, to, **fields) else None
+        if row.cancel_requested_at is not None:
+            to, fields = Status.CANCELED, {}
+        elif losses >= row.max_losses:
+            error = UserError(reason, losses=losses).as_row()
+            to, fields = Status.FAILED, {"losses": losses, "error": error}
+        _move(row, to, HELD, **fields)
+    job.refresh_from_db()
+    return to
+
+
+def requeue(job: Job) -> None:
+    """Queue a failed or canceled job again, as if it had lost nothing.
+
+    Raises:
+        UserError: `not_resumable`, it is active or succeeded.
+    """
+    fields = {"losses": 0, "error": None, "cancel_requested_at": None, "worker": ""}
+    if not _move(job, Status.QUEUED, RETRIABLE, **fields):
+        raise UserError("not_resumable")
+
+
+def lease_end() -> Any:
+    """Return the end of a lease taken now, by the database's clock."""
+    length = timedelta(seconds=settings.JOB_LEASE_SECONDS)
+    return ExpressionWrapper(Now() + length, output_field=DateTimeField())
+
+
+def _move(job: Job, to: Status, sources: frozenset[Status], **fields: Any) -> bool:
+    if to in TERMINAL:
+        fields = {"finished_at": Now(), "lease_until": NO_LEASE, **fields}
+    elif to == Status.QUEUED:
+        fields = {"finished_at": None, "lease_until": NO_LEASE, "queued_at": Now(), **fields}
+    with transaction.atomic():
+        rows = _rows(job).filter(status__in=sources).update(status=to, **fields)
+        if rows:
+            job.refresh_from_db()
+            _append_status(job)
+    return bool(rows)
 
 
 def _rows(job: Job) -> Any:
@@ -175,6 +228,11 @@ def _mine(job: Job) -> Any:
     return _rows(job).filter(status__in=HELD)
 
 
+def _locked(model: type[Job], **lookup: Any) -> Job | None:
+    """Read a row that nobody else can change until the transaction ends."""
+    return model._default_manager.select_for_update().filter(**lookup).first()
+
+
 def _append_status(job: Job) -> None:
     """Record the status just written; the caller's update holds the row's lock."""
     _rows(job).update(last_seq=F("last_seq") + 1)
@@ -182,13 +240,13 @@ def _append_status(job: Job) -> None:
     _insert(job, [(JobEvent.Type.STATUS, payload)])
 
 
-def _insert(job: Job, frames: Sequence[Frame]) -> int:
+def _insert(job: Job, frames: Frames) -> int:
     last = int(type(job)._default_manager.values_list("last_seq", flat=True).get(pk=job.pk))
-    model = job.event_model()
+    model: Any = job.event_model()
     first = last - len(frames) + 1
-    model._default_manager.bulk_create(
-        model(job_id=job.pk, seq=first + index, type=type_, payload=payload)
-        for index, (type_, payload) in enumerate(frames)
+    model.objects.bulk_create(
+        model(job_id=job.pk, seq=first + index, **Frame(*frame).row())
+        for index, frame in enumerate(frames)
     )
     job.last_seq = last
     transaction.on_commit(lambda: events.ring(job), robust=True)

@@ -1,8 +1,26 @@
 """The fake job: counts epochs, like a training without the training."""
 
+from typing import Any, Self
+
+from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 from jobs.models import Job, JobEvent, JobQuerySet
+
+
+class FakeQuerySet(JobQuerySet):
+    """Fake jobs belong to nobody's project: viewers are named one by one."""
+
+    def visible_to(self, user: Any) -> Self:
+        """Jobs that the user may see."""
+        if not user.is_authenticated:
+            return self.none()
+        return self.filter(Q(created_by=user) | Q(viewers=user)).distinct()
+
+    def editable_by(self, user: Any) -> Self:
+        """Jobs that the user may change."""
+        return self.visible_to(user).filter(created_by=user)
 
 
 class FakeJob(Job):
@@ -14,8 +32,10 @@ class FakeJob(Job):
 
     wanted = models.PositiveIntegerField(default=5)
     pause = models.FloatField(default=0.0)
+    behaviour = models.CharField(max_length=20, default="epochs")
+    viewers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+")
 
-    objects = JobQuerySet.as_manager()
+    objects = FakeQuerySet.as_manager()
 
     class Meta(Job.Meta):
         pass

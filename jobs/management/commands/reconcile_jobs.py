@@ -6,9 +6,9 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
-from jobs.reconcile import reconcile
+from jobs.reconcile import Reconciler, reconcile
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +29,11 @@ class Command(BaseCommand):
             outcome = reconcile()
             self.stdout.write(f"delivered {outcome.delivered}, taken back {outcome.taken_back}")
             return
+        reconciler = Reconciler()
         while True:
             try:
-                reconcile()
-            except DatabaseError:
+                reconciler.run_pass()
+            except (DatabaseError, InterfaceError):
                 log.warning("The database is away; trying again")
                 connection.close()
             close_old_connections()

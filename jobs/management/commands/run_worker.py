@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import time
 from argparse import ArgumentParser
 from typing import Any
 
@@ -15,6 +16,10 @@ from rq.serializers import JSONSerializer
 from jobs.identity import worker_name
 
 log = logging.getLogger(__name__)
+
+#: RQ waits for a delivery 15 s less than this, and 10 s longer for an answer from Redis: a Redis
+#: that hangs, or is cut off, is noticed after 15 s at most.
+_WORKER_TTL = 20
 
 
 class Command(BaseCommand):
@@ -31,10 +36,24 @@ class Command(BaseCommand):
         """Make the queue's kind of worker and let it work."""
         os.umask(0o077)
         worker_class = import_string(settings.JOB_WORKERS[queue])
-        connection = redis.Redis.from_url(settings.REDIS_URL)
         worker = worker_class(
-            [queue], connection=connection, name=worker_name(), serializer=JSONSerializer
+            [queue],
+            connection=self._patient_client(),
+            name=worker_name(),
+            serializer=JSONSerializer,
+            worker_ttl=_WORKER_TTL,
         )
-        # RQ's default is 405 s: a queue that a restarted Redis lost must not be waited for so long.
+        # Set where the starter ignores it, and then no child could be waited for.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        worker.work(burst=burst, logging_level="WARNING", with_scheduler=False)
+        worker.serve(burst=burst)
+
+    def _patient_client(self) -> redis.Redis:
+        """Wait for Redis: at the start of the machine it may be up last."""
+        client = redis.Redis.from_url(settings.REDIS_URL)
+        while True:
+            try:
+                client.ping()
+                return client
+            except redis.RedisError as error:
+                log.warning("Redis is away (%s); trying again", type(error).__name__)
+                time.sleep(1.0)
