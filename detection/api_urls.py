@@ -1,5 +1,11 @@
 """Addresses of the API."""
 
-from django.urls import URLPattern
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern] = []
+from detection.api import DetectionViewSet, EvaluationViewSet
+
+router = SimpleRouter(use_regex_path=False)
+router.register("detections", DetectionViewSet, basename="detection")
+router.register("evaluations", EvaluationViewSet, basename="evaluation")
+
+urlpatterns = router.urls

@@ -1,14 +1,11 @@
 """Finds objects on the pictures of one detection."""
 
-import io
 import time
 from pathlib import Path
 from typing import Any
 
-from datasets.pictures import PictureError, prepare_picture
-from detection.models import Detection, DetectionImage, detections_storage
-from detection.pictures import Pixels, open_stored, to_pixels
-from detection.yolo import LoadedModel, ModelCache, Prediction, WeightsRefused
+from detection.models import Detection
+from detection.yolo import LoadedModel, ModelCache, WeightsRefused
 from jobs.errors import UserError
 from jobs.reporter import Reporter
 from jobs.runner import Commit

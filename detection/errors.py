@@ -44,3 +44,8 @@ register(
     _("The classes of the model and of the dataset version differ: {classes}."),
     _("Evaluate on a version with the same classes."),
 )
+register(
+    "format_unknown",
+    _("There is no such format."),
+    _("Choose one of {formats}."),
+)

@@ -145,7 +145,9 @@ def _measurement(metrics: Any) -> Measurement:
         for place, index in enumerate(box.ap_class_index)
     }
     matrix = metrics.confusion_matrix.matrix.astype(int).tolist()
-    return Measurement(float(box.mp), float(box.mr), float(box.map50), float(box.map), by_class, matrix)
+    return Measurement(
+        float(box.mp), float(box.mr), float(box.map50), float(box.map), by_class, matrix
+    )
 
 
 def _plain(result: Any) -> Prediction:

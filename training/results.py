@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 #: The trainer's own table counts epochs of one attempt; ours is made from the database.
 _TABLE = "results.csv"
+#: Weights are models and checkpoints here, not artifacts.
+_WEIGHTS = "model"
 
 
 def prepare(run: TrainingRun, done: Message) -> Callable[[], None]:
@@ -34,7 +36,8 @@ def prepare(run: TrainingRun, done: Message) -> Callable[[], None]:
     if not run.epoch or not best.is_file():
         raise UserError("no_epoch_to_keep")
     model = _store_model(run, best, done)
-    artifacts = [_store_artifact(run, item) for item in done["artifacts"] if item["name"] != _TABLE]
+    kept = [i for i in done["artifacts"] if i["name"] != _TABLE and i["kind"] != _WEIGHTS]
+    artifacts = [_store_artifact(run, item) for item in kept]
     artifacts.append(_store_table(run))
 
     def register() -> None:

@@ -32,6 +32,8 @@ _LISTEN_SECONDS = 0.5
 #: A trainer that shows no progress for so long hangs; slow epochs get more.
 _SILENCE_SECONDS = 600.0
 _SILENCE_EPOCHS = 5
+#: Where in an epoch a phase begins, and how much of it the phase takes, for the progress bar.
+_SHARES = {"train": (0.0, 0.9), "validate": (0.9, 0.1), "finish": (1.0, 0.0)}
 #: What the trainer calls its failures, where ours have another name.
 _FAILURES = {
     "weights_unreadable": "weights_unreadable",
@@ -218,13 +220,14 @@ class _Attempt:
 
     def _progress(self, message: Message) -> None:
         done, total, epoch = message["done"], message["total"], message["epoch"]
-        share = done / total if total else 0.0
-        is_training = message["phase"] == "train"
+        start, width = _SHARES.get(message["phase"], (0.0, 0.0))
+        share = start + (width * done / total if total else 0.0)
+        finished = max(epoch - 1, 0)
         self.reporter.progress(
             message["phase"],
-            max(epoch - 1, 0),
+            finished,
             self._epochs,
-            percent=self._percent(max(epoch - 1, 0) + (share if is_training else 0.0)),
+            percent=self._percent(finished + share),
             eta_seconds=self._eta(epoch),
             epoch=epoch,
             batch=done,

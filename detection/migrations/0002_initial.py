@@ -6,97 +6,169 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('datasets', '0001_initial'),
-        ('detection', '0001_initial'),
-        ('projects', '0001_initial'),
-        ('training', '0001_initial'),
+        ("datasets", "0001_initial"),
+        ("detection", "0001_initial"),
+        ("projects", "0001_initial"),
+        ("training", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='detection',
-            name='model',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='detections', to='training.trainedmodel'),
+            model_name="detection",
+            name="model",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="detections",
+                to="training.trainedmodel",
+            ),
         ),
         migrations.AddField(
-            model_name='detection',
-            name='project',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='detections', to='projects.project'),
+            model_name="detection",
+            name="project",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="detections",
+                to="projects.project",
+            ),
         ),
         migrations.AddField(
-            model_name='detectionevent',
-            name='job',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='detection.detection'),
+            model_name="detectionevent",
+            name="job",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="events",
+                to="detection.detection",
+            ),
         ),
         migrations.AddField(
-            model_name='detectionimage',
-            name='detection',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='images', to='detection.detection'),
+            model_name="detectionimage",
+            name="detection",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="images",
+                to="detection.detection",
+            ),
         ),
         migrations.AddField(
-            model_name='evaluation',
-            name='created_by',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="evaluation",
+            name="created_by",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='evaluation',
-            name='dataset_version',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='evaluations', to='datasets.datasetversion'),
+            model_name="evaluation",
+            name="dataset_version",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="evaluations",
+                to="datasets.datasetversion",
+            ),
         ),
         migrations.AddField(
-            model_name='evaluation',
-            name='model',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='evaluations', to='training.trainedmodel'),
+            model_name="evaluation",
+            name="model",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="evaluations",
+                to="training.trainedmodel",
+            ),
         ),
         migrations.AddField(
-            model_name='evaluation',
-            name='project',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='evaluations', to='projects.project'),
+            model_name="evaluation",
+            name="project",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="evaluations",
+                to="projects.project",
+            ),
         ),
         migrations.AddField(
-            model_name='evaluationevent',
-            name='job',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='detection.evaluation'),
+            model_name="evaluationevent",
+            name="job",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="events",
+                to="detection.evaluation",
+            ),
         ),
         migrations.AddIndex(
-            model_name='detection',
-            index=models.Index(fields=['status', 'lease_until'], name='detection_detection_lease'),
+            model_name="detection",
+            index=models.Index(fields=["status", "lease_until"], name="detection_detection_lease"),
         ),
         migrations.AddConstraint(
-            model_name='detection',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'running', 'stopping', 'succeeded', 'failed', 'canceled'])), name='detection_detection_status'),
+            model_name="detection",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "status__in",
+                        ["queued", "running", "stopping", "succeeded", "failed", "canceled"],
+                    )
+                ),
+                name="detection_detection_status",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='detection',
-            constraint=models.CheckConstraint(condition=models.Q(('finished_at__isnull', False), ('status__in', ['queued', 'running', 'stopping']), _connector='OR'), name='detection_detection_ended_at'),
+            model_name="detection",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("finished_at__isnull", False),
+                    ("status__in", ["queued", "running", "stopping"]),
+                    _connector="OR",
+                ),
+                name="detection_detection_ended_at",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='detectionevent',
-            constraint=models.UniqueConstraint(fields=('job', 'seq'), name='detection_detectionevent_seq'),
+            model_name="detectionevent",
+            constraint=models.UniqueConstraint(
+                fields=("job", "seq"), name="detection_detectionevent_seq"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='detectionimage',
-            constraint=models.UniqueConstraint(fields=('detection', 'index'), name='detection_image_index'),
+            model_name="detectionimage",
+            constraint=models.UniqueConstraint(
+                fields=("detection", "index"), name="detection_image_index"
+            ),
         ),
         migrations.AddIndex(
-            model_name='evaluation',
-            index=models.Index(fields=['status', 'lease_until'], name='detection_evaluation_lease'),
+            model_name="evaluation",
+            index=models.Index(fields=["status", "lease_until"], name="detection_evaluation_lease"),
         ),
         migrations.AddConstraint(
-            model_name='evaluation',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'running', 'stopping', 'succeeded', 'failed', 'canceled'])), name='detection_evaluation_status'),
+            model_name="evaluation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "status__in",
+                        ["queued", "running", "stopping", "succeeded", "failed", "canceled"],
+                    )
+                ),
+                name="detection_evaluation_status",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='evaluation',
-            constraint=models.CheckConstraint(condition=models.Q(('finished_at__isnull', False), ('status__in', ['queued', 'running', 'stopping']), _connector='OR'), name='detection_evaluation_ended_at'),
+            model_name="evaluation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("finished_at__isnull", False),
+                    ("status__in", ["queued", "running", "stopping"]),
+                    _connector="OR",
+                ),
+                name="detection_evaluation_ended_at",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='evaluationevent',
-            constraint=models.UniqueConstraint(fields=('job', 'seq'), name='detection_evaluationevent_seq'),
+            model_name="evaluationevent",
+            constraint=models.UniqueConstraint(
+                fields=("job", "seq"), name="detection_evaluationevent_seq"
+            ),
         ),
     ]

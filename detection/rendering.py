@@ -1,0 +1,101 @@
+"""Draws what was found onto pictures, with a font that has Vietnamese; Pillow alone, no torch."""
+
+import io
+from collections.abc import Sequence
+from functools import cache
+from pathlib import PurePosixPath
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse
+from PIL import Image, ImageDraw, ImageFont
+
+from detection import counts
+from detection.models import Detection, DetectionImage
+
+#: Longest side of an annotated picture: enough for any screen, and it bounds the memory.
+_LONGEST = 1600
+_QUALITY = 88
+_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".bmp": "image/bmp"}
+#: Colours that stand apart on shelves, also for people who confuse red and green.
+PALETTE = (
+    "#0072b2",
+    "#e69f00",
+    "#009e73",
+    "#d55e00",
+    "#cc79a7",
+    "#56b4e9",
+    "#b8a800",
+    "#7b3fa0",
+    "#8c564b",
+    "#17807e",
+)
+
+
+def colour_of(class_id: int) -> str:
+    """Return the colour of a class, the same on every page and picture."""
+    return PALETTE[class_id % len(PALETTE)]
+
+
+def content_type_of(row: DetectionImage) -> str:
+    """Return the type of a stored picture, by the suffix that we gave it."""
+    return _TYPES.get(PurePosixPath(row.file.name).suffix, "application/octet-stream")
+
+
+def annotated_answer(detection: Detection, row: DetectionImage, conf: float) -> HttpResponse:
+    """Answer with a picture on which everything above `conf` is drawn."""
+    content = annotated_jpeg(row, detection.model.classes, conf)
+    headers = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
+    return HttpResponse(content, content_type="image/jpeg", headers=headers)
+
+
+def annotated_jpeg(row: DetectionImage, names: Sequence[str], conf: float) -> bytes:
+    """Return a picture with boxes, class names and confidences as JPEG."""
+    with row.file.open("rb") as file, Image.open(file) as opened:
+        # Decodes a large JPEG at an eighth, a quarter or a half, never whole.
+        opened.draft("RGB", (_LONGEST, _LONGEST))
+        opened.thumbnail((_LONGEST, _LONGEST))
+        picture = opened.convert("RGB")
+    scale = picture.width / max(row.width, 1)
+    draw_boxes(picture, counts.above(row.objects_found, conf), names, scale=scale)
+    stream = io.BytesIO()
+    picture.save(stream, "JPEG", quality=_QUALITY)
+    return stream.getvalue()
+
+
+def draw_boxes(
+    picture: Image.Image, objects: Sequence[Any], names: Sequence[str], *, scale: float = 1.0
+) -> None:
+    """Draw onto an RGB picture.
+
+    Args:
+        objects: (class_id, confidence, x1, y1, x2, y2), pixels before scaling.
+        scale: size of the picture given to the size that the boxes are measured in.
+    """
+    draw = ImageDraw.Draw(picture)
+    unit = max(picture.size) / 100
+    width, font = max(2, round(unit / 4)), _font(max(11, round(unit * 1.8)))
+    # The surest last: where names lie over one another, its is the one that can be read.
+    for class_id, confidence, *xyxy in reversed(objects):
+        box = [value * scale for value in xyxy]
+        colour = colour_of(int(class_id))
+        draw.rectangle(box, outline=colour, width=width)
+        label = f"{counts.name_of(names, int(class_id))} {confidence:.0%}"
+        _draw_label(draw, label, box, colour, font)
+
+
+def _draw_label(
+    draw: ImageDraw.ImageDraw, label: str, box: list[float], colour: str, font: Any
+) -> None:
+    left, top, right, bottom = draw.textbbox((0, 0), label, font=font)
+    width, height = right - left + 6, bottom - top + 6
+    x = max(0.0, min(box[0], draw.im.size[0] - width))
+    y = box[1] - height if box[1] >= height else box[1]
+    draw.rectangle((x, y, x + width, y + height), fill=colour)
+    draw.text((x + 3 - left, y + 3 - top), label, fill="white", font=font)
+
+
+@cache
+def _font(size: int) -> Any:
+    path = settings.BASE_DIR / "static" / "vendor" / "dejavu" / "DejaVuSans-Bold.ttf"
+    return ImageFont.truetype(str(path), size)
