@@ -91,5 +91,4 @@ register(
     _("This model is not available as {format} yet."),
     _("Download it as .pt."),
     status=409,
-    status=409,
 )
