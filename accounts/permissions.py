@@ -24,8 +24,11 @@ class IsAuthenticatedWithScope(IsAuthenticated):
         if token is None or getattr(view, "any_scope", False):
             return True
         if getattr(view, "session_only", False):
+            self.message, self.code = "", "session_only"
             return False
-        return needed_scope(request.method or "", view) in token.scopes
+        scope = needed_scope(request.method or "", view)
+        self.message, self.code = scope, "scope_missing"
+        return scope in token.scopes
 
 
 def needed_scope(method: str, view: Any) -> str:

@@ -5,6 +5,11 @@ from django.urls import include, path
 
 from cvtrainer_site import views
 
+handler400 = "cvtrainer_site.api.handlers.bad_request"
+handler403 = "cvtrainer_site.api.handlers.permission_denied"
+handler404 = "cvtrainer_site.api.handlers.page_not_found"
+handler500 = "cvtrainer_site.api.handlers.server_error"
+
 urlpatterns = [
     path("", views.home, name="home"),
     path("running/", views.home_running, name="home_running"),
