@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from whitenoise.compress import Compressor
 
 from cvtrainer_site import env as site_env
+from cvtrainer_site import logs
 from cvtrainer_site.env import BASE_DIR, env
 
 HOME = site_env.home()
@@ -220,10 +221,4 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
 }
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["stderr"], "level": env.str("CVTRAINER_LOG_LEVEL", default="INFO")},
-}
+LOGGING = logs.configure(env.str("CVTRAINER_LOG_LEVEL", default="INFO"))
