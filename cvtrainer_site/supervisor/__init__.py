@@ -1,0 +1,1 @@
+"""`manage.py up`: starts the whole portal on one machine and leaves no process behind."""

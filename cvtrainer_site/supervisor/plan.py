@@ -1,0 +1,100 @@
+"""Which programs make up the portal, in which order they start and stop."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from django.conf import settings
+
+from cvtrainer_site.env import BASE_DIR
+
+#: The queue of each kind of worker in CVTRAINER_WORKERS.
+QUEUES = {"io": "imports", "train": "training", "detect": "detection"}
+_MANAGE = (sys.executable, str(BASE_DIR / "manage.py"))
+
+
+@dataclass(frozen=True)
+class Program:
+    """One process of the portal.
+
+    Attributes:
+        patience: seconds that it gets after each polite request to end, before the next step.
+        polite_requests: how often it is asked (SIGTERM) before it is killed.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    patience: float = 10.0
+    polite_requests: int = 1
+
+
+def web() -> Program:
+    """Return the web process: HTTP and WebSockets."""
+    options = {
+        "--host": settings.HOST,
+        "--port": str(settings.PORT),
+        # Browsers say a few words ("from this line on"); more is not read.
+        "--ws-max-size": "65536",
+        "--ws-max-queue": "16",
+        "--ws-ping-interval": "20",
+        "--timeout-graceful-shutdown": "5",
+        "--log-level": "warning",
+        "--lifespan": "off",
+    }
+    flags = ("--no-proxy-headers", "--no-access-log", "--no-server-header")
+    pairs = [part for pair in options.items() for part in pair]
+    command = (sys.executable, "-m", "uvicorn", "cvtrainer_site.asgi:application", *pairs, *flags)
+    return Program("web", command, {"MALLOC_ARENA_MAX": "2"})
+
+
+def workers() -> list[Program]:
+    """Return the workers that CVTRAINER_WORKERS asks for; GPU work is spread over the GPUs."""
+    found = gpus()
+    return [
+        Program(
+            f"{kind}-{number}",
+            (*_MANAGE, "run_worker", QUEUES[kind]),
+            gpu_environment(kind, number, count, found),
+            # Warm: the work at hand goes back to the queue. Then cold, then dead.
+            patience=30.0 if kind == "train" else 10.0,
+            polite_requests=2,
+        )
+        for kind, count in settings.WORKERS.items()
+        for number in range(1, count + 1)
+    ]
+
+
+def reconciler() -> Program:
+    """Return the loop that delivers what was lost and ends what is silent."""
+    return Program("reconcile", (*_MANAGE, "reconcile_jobs", "--loop"), patience=3.0)
+
+
+def gpu_environment(kind: str, number: int, count: int, found: list[str]) -> dict[str, str]:
+    """Return which GPU a worker sees: one each where there are several workers of its kind."""
+    if kind == "io" or count < 2 or not found:
+        return {}
+    return {"CUDA_VISIBLE_DEVICES": found[(number - 1) % len(found)]}
+
+
+def gpus() -> list[str]:
+    """Return the GPUs that workers may use, as CUDA_VISIBLE_DEVICES names them."""
+    if (chosen := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return [name for name in chosen.split(",") if name.strip()]
+    return list(_gpus_of_driver())
+
+
+def _gpus_of_driver() -> Iterator[str]:
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return
+    query = [program, "--query-gpu=index", "--format=csv,noheader"]
+    try:
+        shown = subprocess.run(query, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return
+    if shown.returncode == 0:
+        yield from shown.stdout.split()
