@@ -8,6 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from jobs.models import Job, JobEvent, JobQuerySet
+from jobs.states import Status
 from projects.access import ScopedQuerySet
 from projects.models import Project
 
@@ -230,6 +231,16 @@ class Import(Job):
 
     class Meta(Job.Meta):
         pass
+
+    def moved(self) -> None:
+        """Say of the version what became of its import; the work itself says that it is ready."""
+        mirrored = {
+            Status.FAILED: DatasetVersion.Status.FAILED,
+            Status.CANCELED: DatasetVersion.Status.FAILED,
+            Status.QUEUED: DatasetVersion.Status.IMPORTING,
+        }
+        if status := mirrored.get(Status(self.status)):
+            DatasetVersion.objects.filter(pk=self.version_id).update(status=status)
 
 
 class ImportEvent(JobEvent):

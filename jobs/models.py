@@ -95,6 +95,12 @@ class Job(models.Model):
         """Whether it has not ended yet."""
         return self.status in ACTIVE
 
+    def moved(self) -> None:
+        """Hear of a new status, in the transaction that writes it.
+
+        For rows that mirror it: whichever way a job ends, they never disagree.
+        """
+
     @classmethod
     def event_model(cls) -> "type[JobEvent]":
         """Return the concrete event model of this job."""

@@ -135,4 +135,4 @@ def _tell_the_rest(reporter: Reporter) -> bool:
 def _language_of(job: Job) -> translation.override:
     """Log lines are written in the language of the person who started the job."""
     person = persist(lambda: job.created_by)
-    return translation.override(person.language if person else settings.LANGUAGE_CODE)
+    return translation.override((person and person.language) or settings.LANGUAGE_CODE)

@@ -217,6 +217,7 @@ def _move(job: Job, to: Status, sources: frozenset[Status], **fields: Any) -> bo
         if rows:
             job.refresh_from_db()
             _append_status(job)
+            job.moved()
     return bool(rows)
 
 
