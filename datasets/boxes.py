@@ -1,0 +1,92 @@
+"""Boxes as plain numbers: turned with their picture, joined, brought to pixels."""
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Box(NamedTuple):
+    """An object: its class and its corners as shares of the picture's width and height."""
+
+    class_index: int
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+
+#: A difference below this is the rounding of whoever wrote the label.
+_EQUAL_DIGITS = 6
+_PIXEL_DIGITS = 2
+
+
+def turned(box: Box, orientation: int) -> Box:
+    """Return a box of the stored picture as a box of the upright one.
+
+    Args:
+        box: of the pixels as they are stored.
+        orientation: the EXIF value, 1 to 8, by which the picture is turned upright.
+    """
+    first = _turned_point(box.x1, box.y1, orientation)
+    second = _turned_point(box.x2, box.y2, orientation)
+    left, right = sorted((first[0], second[0]))
+    top, bottom = sorted((first[1], second[1]))
+    return Box(box.class_index, left, top, right, bottom)
+
+
+def _turned_point(x: float, y: float, orientation: int) -> tuple[float, float]:
+    if orientation in {2, 3}:
+        x = 1 - x
+    if orientation in {3, 4}:
+        y = 1 - y
+    if orientation in {5, 6, 7, 8}:
+        x, y = y, x
+    if orientation in {6, 7}:
+        x = 1 - x
+    if orientation in {7, 8}:
+        y = 1 - y
+    return x, y
+
+
+def joined(*lists: Iterable[Box]) -> tuple[Box, ...]:
+    """Return the boxes of all lists in their order, equal ones once."""
+    found: dict[tuple[float, ...], Box] = {}
+    for boxes in lists:
+        for box in boxes:
+            found.setdefault(rounded(box), box)
+    return tuple(found.values())
+
+
+def rounded(box: Box) -> tuple[float, ...]:
+    """Return what two equal boxes have in common."""
+    return (box.class_index, *(round(value, _EQUAL_DIGITS) for value in box[1:]))
+
+
+def in_pixels(boxes: Iterable[Box], width: int, height: int) -> list[list[float]]:
+    """Return rows [class_index, x1, y1, x2, y2] in pixels, as an image's row stores them."""
+    return [
+        [
+            box.class_index,
+            round(box.x1 * width, _PIXEL_DIGITS),
+            round(box.y1 * height, _PIXEL_DIGITS),
+            round(box.x2 * width, _PIXEL_DIGITS),
+            round(box.y2 * height, _PIXEL_DIGITS),
+        ]
+        for box in boxes
+    ]
+
+
+def clipped(box: Box) -> Box | None:
+    """Return the part of a box that lies in the picture, or nothing where none does."""
+    x1, y1, x2, y2 = (min(1.0, max(0.0, value)) for value in box[1:])
+    return Box(box.class_index, x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
+
+
+def overhang(box: Box) -> float:
+    """Return how far a box reaches out of the picture, as a share of its side."""
+    return max(0.0, -box.x1, -box.y1, box.x2 - 1, box.y2 - 1)
+
+
+def is_finite(values: Iterable[float]) -> bool:
+    """Tell whether all values are numbers."""
+    return all(map(math.isfinite, values))

@@ -1,0 +1,271 @@
+"""Why an import ends, and what it leaves out or repairs: each by a code, in words for people.
+
+Errors end an import. Problems are counted (`{count}`) and shown in its report, where pictures or
+labels were left out or changed and the rest was taken.
+"""
+
+from django.utils.translation import gettext_lazy as _
+
+from jobs.errors import UserError, register
+from storage.errors import StorageError
+
+
+def from_storage(error: StorageError) -> UserError:
+    """Return what went wrong with bytes as an error for people."""
+    return UserError(error.code, **error.params)
+
+
+# --- Errors: the archive ---------------------------------------------------------------------
+register(
+    "archive_empty_file",
+    _("The file is empty: not one byte arrived."),
+    _("Check the file on your computer and upload it again."),
+)
+register(
+    "archive_not_zip",
+    _("The file is not a ZIP archive."),
+    _("Pack the pictures and labels into a ZIP file and upload that."),
+)
+register(
+    "archive_other_format",
+    _("The file is an archive, but not a ZIP."),
+    _("Unpack it, pack the folder as a ZIP and upload that."),
+)
+register(
+    "archive_lfs_pointer",
+    _("The file is only a pointer of Git LFS; the data itself is not in it."),
+    _("Fetch the real file with `git lfs pull` and upload that."),
+)
+register(
+    "archive_truncated",
+    _("The ZIP is incomplete or damaged."),
+    _("Pack it again, or upload it again if the upload was interrupted."),
+)
+register(
+    "archive_without_files",
+    _("The ZIP is empty."),
+    _("Pack the folders with the pictures and labels into it."),
+)
+register(
+    "archive_only_archives",
+    _("The ZIP holds only other archives."),
+    _("Unpack it and upload the ZIP that holds the pictures."),
+)
+register(
+    "archive_encrypted",
+    _("The ZIP is protected by a password ({name})."),
+    _("Pack it again without a password."),
+)
+register(
+    "archive_too_many_entries",
+    _("The ZIP has {entries} entries; at most {limit} are allowed."),
+    _("Divide the data into several ZIP files and import them one after the other."),
+)
+register(
+    "archive_too_large",
+    _("Unpacked, the ZIP would take {gigabytes} GB; at most {limit} GB are allowed."),
+    _("Divide the data into several ZIP files, or make the pictures smaller."),
+)
+register(
+    "archive_bomb",
+    _("The ZIP swells to more than {limit} times its size when it is unpacked ({name})."),
+    _("Pictures never pack that well. Leave this file out, or save pictures as JPEG or PNG."),
+)
+register(
+    "archive_overlap",
+    _("The ZIP is built unusually: several of its files share the same bytes ({name})."),
+    _("Pack it again with an ordinary program."),
+)
+register(
+    "archive_unsafe_name",
+    _("The ZIP has a file whose name leads outside of it: {name}"),
+    _("Pack the folder again, without absolute paths and without “..”."),
+)
+register(
+    "archive_special_file",
+    _("The ZIP has a link or a device in place of a file: {name}"),
+    _("Pack it again with the files themselves."),
+)
+register(
+    "archive_method",
+    _("The ZIP is packed by a method that is not supported ({name})."),
+    _("Pack it again with the usual settings (“deflate”)."),
+)
+register(
+    "archive_member_damaged",
+    _("A file in the ZIP is damaged: {name}"),
+    _("Pack it again and upload it again."),
+)
+register(
+    "archive_member_too_large",
+    _("A file in the ZIP is larger than allowed: {name}"),
+    _("Leave it out, or make it smaller."),
+)
+register(
+    "storage_full",
+    _("The disk of the server is full."),
+    _("Ask your administrator to free space, then try again. Nothing was changed."),
+)
+register(
+    "stored_file_missing",
+    _("A stored file is missing on the server."),
+    _("Tell your administrator."),
+)
+register(
+    "stored_file_damaged",
+    _("A stored file is not what it was when it was stored."),
+    _("Tell your administrator."),
+)
+
+# --- Errors: what is in it -------------------------------------------------------------------
+register(
+    "no_pictures",
+    _("The ZIP holds no pictures. Found: {found}"),
+    _("Pack JPEG, PNG, WebP or BMP pictures together with their labels."),
+)
+register(
+    "no_labels",
+    _("The ZIP holds {pictures} pictures, but no labels."),
+    _("Add the label files: one .txt a picture, in a folder “labels” or beside the pictures."),
+)
+register(
+    "no_label_fits",
+    _("None of the {labels} label files has the name of one of the {pictures} pictures."),
+    _("Name the label of “a.jpg” “a.txt”."),
+)
+register(
+    "no_boxes",
+    _("There is not one usable box in the labels."),
+    _("The report says what is wrong with the labels. Correct them and import again."),
+)
+register(
+    "no_picture_usable",
+    _("Not one of the pictures can be used."),
+    _("The report says what is wrong with the pictures. Correct them and import again."),
+)
+register(
+    "too_few_pictures",
+    _("There is only one usable picture; training and validation need at least one each."),
+    _("Add more pictures."),
+)
+register(
+    "layout_unknown",
+    _("The layout of the ZIP is not known. Found: {found}"),
+    _("Expected: pictures with YOLO labels, as images/a.jpg and labels/a.txt, and a data.yaml."),
+)
+register(
+    "data_yaml_broken",
+    _("{file} cannot be read: {found} (line {line})."),
+    _("Correct it, or remove it and list the class names in a file “classes.txt”, one a line."),
+)
+register(
+    "data_yaml_not_allowed",
+    _("{file} holds “{found}”, which is not allowed: it may run code or swell without limit."),
+    _("Remove it from {file} and import again; only the names of the classes are needed."),
+)
+register(
+    "data_yaml_names",
+    _("The class names in {file} cannot be understood."),
+    _("Write them as “names: [a, b]” or as “0: a” and “1: b” below “names:”."),
+)
+register(
+    "too_many_classes",
+    _("There are {count} classes; at most {limit} are allowed."),
+    _("Check the class names; perhaps another list was packed by mistake."),
+)
+
+# --- Errors of one picture, and problems when many are imported ------------------------------
+register(
+    "picture_unreadable",
+    _("The file is not a picture, or it is damaged."),
+    _("Open it on your computer; if it looks right there, save it again as JPEG."),
+)
+register(
+    "picture_format",
+    _("The picture is in a format that is not supported."),
+    _("Save it as JPEG, PNG, WebP or BMP."),
+)
+register(
+    "picture_truncated",
+    _("The picture is incomplete: its end is missing."),
+    _("Copy it again from the camera or phone."),
+)
+register(
+    "picture_too_large",
+    _("The picture has more than 100 million pixels, or more than 20,000 on a side."),
+    _("Make it smaller."),
+)
+register(
+    "picture_too_small",
+    _("The picture has fewer than 10 pixels on a side."),
+    _("Leave it out, or use a larger one."),
+)
+register(
+    "picture_animated",
+    _("The picture is animated."),
+    _("Save the frame that you need as a picture of its own."),
+)
+register(
+    "picture_crashed",
+    _("The picture could not be decoded safely."),
+    _("Open it on your computer and save it again as JPEG."),
+)
+
+# --- Problems: pictures ----------------------------------------------------------------------
+register("nested_archive", _("{count} archives inside the ZIP were not opened."))
+register("same_name", _("{count} files have the name of another file and were left out."))
+register(
+    "picture_turned",
+    _("{count} pictures were turned upright as their camera says, and their boxes with them."),
+    _("Look at some of them: if the boxes are off, the labels were drawn on upright pictures."),
+)
+register("picture_converted", _("{count} pictures were converted to ordinary 8-bit colours."))
+register(
+    "picture_twice",
+    _("{count} pictures are byte for byte like another one; each is kept once, with all boxes."),
+)
+register(
+    "picture_unlabelled",
+    _("{count} pictures have no label file."),
+    _("An empty label file says that nothing is in a picture."),
+)
+
+# --- Problems: labels ------------------------------------------------------------------------
+register("label_without_picture", _("{count} label files have no picture."))
+register("label_file_unreadable", _("{count} label files are damaged or too large."))
+register("no_label_usable", _("{count} label files have lines, but none that can be used."))
+register(
+    "class_out_of_range",
+    _("{count} labels name a class that does not exist; they were left out."),
+    _("Check the list of class names: it may be shorter than the labels need."),
+)
+register("label_not_a_number", _("{count} labels hold something that is no number."))
+register("label_field_count", _("{count} labels have the wrong number of fields."))
+register(
+    "label_in_pixels",
+    _("{count} labels are in pixels; they were left out."),
+    _("YOLO labels are shares of the width and height, from 0 to 1."),
+)
+register("box_without_area", _("{count} boxes have no area and were left out."))
+register("box_outside", _("{count} boxes lie outside of their picture and were left out."))
+register("box_clipped", _("{count} boxes reached out of their picture and were cut at its edge."))
+register("label_twice", _("{count} labels are there twice and were taken once."))
+register("too_many_boxes", _("{count} labels are beyond what one picture may have."))
+register("polygon_boxed", _("{count} polygons became the boxes around them."))
+register("confidence_ignored", _("{count} labels have a sixth value, which was ignored."))
+
+# --- Problems: classes and splits ------------------------------------------------------------
+register(
+    "classes_without_names",
+    _("The ZIP names no classes; {count} got names by their number."),
+    _("Add a data.yaml or a classes.txt with the names."),
+)
+register("class_renamed", _("{count} class names were empty, double or not printable."))
+register("class_names_by_case", _("{count} class names differ from another only by case."))
+register("class_count_differs", _("The number of classes differs from the number of names."))
+register("class_lists_differ", _("{count} further lists of class names differ from the one used."))
+register("split_folder_missing", _("{count} folders or lists that data.yaml names are missing."))
+register(
+    "splits_share_folder",
+    _("{count} folders are named for several splits at once; their pictures are split anew."),
+)

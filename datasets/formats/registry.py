@@ -1,0 +1,34 @@
+"""The formats that can be read. A new one is a module beside this one and a line here."""
+
+from collections import Counter
+
+from datasets.formats import yolo
+from datasets.formats.base import FileTree, LabelledPictures, Reader, is_picture, suffix_of
+from datasets.problems import Problems
+from jobs.errors import UserError
+
+READERS: dict[str, Reader] = {"yolo": yolo.understand}
+_MOST_KINDS = 8
+
+
+def understand(tree: FileTree, problems: Problems) -> LabelledPictures:
+    """Return the pictures and labels of a tree, read by the first format that knows it.
+
+    Raises:
+        UserError: `no_pictures`, `no_labels`, `layout_unknown`, or what the format says.
+    """
+    for read in READERS.values():
+        if found := read(tree, problems):
+            return found
+    raise _not_understood(tree)
+
+
+def _not_understood(tree: FileTree) -> UserError:
+    kinds = Counter(suffix_of(path) or "?" for path in tree.paths)
+    found = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(_MOST_KINDS))
+    pictures = sum(map(is_picture, tree.paths))
+    if not pictures:
+        return UserError("no_pictures", found=found or "0")
+    if pictures == len(tree.paths):
+        return UserError("no_labels", pictures=pictures)
+    return UserError("layout_unknown", found=found)

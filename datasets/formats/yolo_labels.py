@@ -1,0 +1,129 @@
+"""One YOLO label file: lines of a class and a box or polygon in shares of the picture's sides."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from datasets.boxes import Box, clipped, is_finite, overhang, rounded
+
+MAX_BYTES = 16 * 1024 * 1024
+MAX_BOXES = 10_000
+_MOST_LINES = 50_000
+_LONGEST_LINE = 200_000
+_BOX_FIELDS = 5
+_POLYGON_FIELDS = 7
+#: Shares never come near this; pixels nearly always go beyond it.
+_LARGEST_SHARE = 2.0
+#: Exporters round; a box that sticks out by less is not worth a word.
+_ROUNDING = 1e-4
+
+
+class LineRefused(Exception):
+    """A line that is left out; its text is the code of the reason."""
+
+
+@dataclass
+class Labels:
+    """What a label file says.
+
+    Attributes:
+        boxes: the usable boxes, clipped to the picture.
+        problems: lines by the code of what was left out or repaired, with the first such line.
+        lines: lines with anything on them; none means that nothing is in the picture, on purpose.
+    """
+
+    boxes: tuple[Box, ...] = ()
+    problems: Counter[str] = field(default_factory=Counter)
+    first_lines: dict[str, int] = field(default_factory=dict)
+    lines: int = 0
+
+    def note(self, code: str, line: int) -> None:
+        """Count a line under a code."""
+        self.problems[code] += 1
+        self.first_lines.setdefault(code, line)
+
+
+def parse_labels(text: str, *, classes: int, has_keypoints: bool = False) -> Labels:
+    """Return the boxes of a label file and what is wrong with its other lines.
+
+    Args:
+        text: the file.
+        classes: how many classes there are; an index must be below.
+        has_keypoints: further fields of a line are key points, not corners of a polygon.
+    """
+    labels = Labels()
+    found: dict[tuple[float, ...], Box] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        labels.lines += 1
+        if len(found) >= MAX_BOXES or number > _MOST_LINES:
+            labels.note("too_many_boxes", number)
+            continue
+        try:
+            box = _parse_line(line, number, labels, classes, has_keypoints)
+        except LineRefused as refused:
+            labels.note(str(refused), number)
+            continue
+        if rounded(box) in found:
+            labels.note("label_twice", number)
+        found.setdefault(rounded(box), box)
+    labels.boxes = tuple(found.values())
+    return labels
+
+
+def _parse_line(line: str, number: int, labels: Labels, classes: int, has_keypoints: bool) -> Box:
+    index, values = _fields(line)
+    if not 0 <= index < classes:
+        raise LineRefused("class_out_of_range")
+    if not is_finite(values):
+        raise LineRefused("label_not_a_number")
+    is_polygon = len(values) + 1 >= _POLYGON_FIELDS and len(values) % 2 == 0
+    if is_polygon and not has_keypoints:
+        _check_shares(values)
+        labels.note("polygon_boxed", number)
+        box = Box(index, min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2]))
+    elif len(values) + 1 == _BOX_FIELDS or has_keypoints:
+        box = _centred(index, values[:4])
+    elif len(values) == _BOX_FIELDS:
+        labels.note("confidence_ignored", number)
+        box = _centred(index, values[:4])
+    else:
+        raise LineRefused("label_field_count")
+    return _inside(box, number, labels)
+
+
+def _fields(line: str) -> tuple[int, list[float]]:
+    tokens = line.split() if len(line) <= _LONGEST_LINE else []
+    if len(tokens) < _BOX_FIELDS or "_" in line:
+        raise LineRefused("label_field_count")
+    try:
+        index, *values = map(float, tokens)
+    except ValueError as error:
+        raise LineRefused("label_not_a_number") from error
+    if not index.is_integer():
+        raise LineRefused("class_out_of_range" if is_finite([index]) else "label_not_a_number")
+    return int(index), values
+
+
+def _check_shares(values: list[float]) -> None:
+    if max(values) > _LARGEST_SHARE or min(values) < 1 - _LARGEST_SHARE:
+        raise LineRefused("label_in_pixels")
+
+
+def _centred(index: int, values: list[float]) -> Box:
+    _check_shares(values)
+    x, y, width, height = values
+    if width <= 0 or height <= 0:
+        raise LineRefused("box_without_area")
+    return Box(index, x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+
+
+def _inside(box: Box, number: int, labels: Labels) -> Box:
+    if box.x1 >= box.x2 or box.y1 >= box.y2:
+        raise LineRefused("box_without_area")
+    visible = clipped(box)
+    if visible is None:
+        raise LineRefused("box_outside")
+    if overhang(box) > _ROUNDING:
+        labels.note("box_clipped", number)
+    return visible

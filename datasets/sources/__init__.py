@@ -1,0 +1,1 @@
+"""Where data comes from: each source yields plain records, without the ORM."""
