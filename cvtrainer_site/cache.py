@@ -1,42 +1,60 @@
 """A cache that is empty rather than broken while Redis is away."""
 
 import logging
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import redis
 from django.core.cache.backends.redis import RedisCache
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+#: After a failure Redis is left alone for so long: a request must not wait for it again and again.
+_PAUSE_SECONDS = 2.0
+
 
 class ForgivingRedisCache(RedisCache):
     """Rate limits and other hints only: nobody is kept from signing in by a Redis restart."""
 
+    _away_until = 0.0
+
     def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
         """Return a value, or the default while Redis is away."""
-        try:
-            return super().get(key, default, version)
-        except redis.RedisError:
-            log.warning("Redis is away; the cache reads as empty")
-            return default
+        get = super().get
+        return self._ask(lambda: get(key, default, version), default)
 
     def set(self, key: str, value: Any, *args: Any, **kwargs: Any) -> None:
         """Store a value, or leave it."""
-        try:
-            super().set(key, value, *args, **kwargs)
-        except redis.RedisError:
-            log.warning("Redis is away; nothing is cached")
+        store = super().set
+        self._ask(lambda: store(key, value, *args, **kwargs), None)
 
     def add(self, key: str, value: Any, *args: Any, **kwargs: Any) -> bool:
         """Store a value that is not there yet; while Redis is away, say that it was stored."""
-        try:
-            return bool(super().add(key, value, *args, **kwargs))
-        except redis.RedisError:
-            return True
+        add = super().add
+        return self._ask(lambda: bool(add(key, value, *args, **kwargs)), True)
+
+    def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
+        """Raise a counter; while Redis is away it stands at nothing.
+
+        Raises:
+            ValueError: there is no such counter.
+        """
+        incr = super().incr
+        return self._ask(lambda: int(incr(key, delta, version)), 0)
 
     def delete(self, key: str, version: int | None = None) -> bool:
         """Remove a value, or leave it."""
+        delete = super().delete
+        return self._ask(lambda: bool(delete(key, version)), False)
+
+    def _ask(self, question: Callable[[], T], otherwise: T) -> T:
+        if time.monotonic() < ForgivingRedisCache._away_until:
+            return otherwise
         try:
-            return bool(super().delete(key, version))
+            return question()
         except redis.RedisError:
-            return False
+            log.warning("Redis is away; the cache reads as empty")
+            ForgivingRedisCache._away_until = time.monotonic() + _PAUSE_SECONDS
+            return otherwise

@@ -91,7 +91,11 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = site_env.redis_url()
 SOCKET_DIR = site_env.socket_dir()
 CACHES = {
-    "default": {"BACKEND": "cvtrainer_site.cache.ForgivingRedisCache", "LOCATION": REDIS_URL},
+    "default": {
+        "BACKEND": "cvtrainer_site.cache.ForgivingRedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
+    },
 }
 # One queue a worker process; RQ's own time-out is off: the lease and the progress watch.
 RQ_QUEUES = {
@@ -158,7 +162,11 @@ ACCOUNT_LOGOUT_ON_GET = False
 KNOX_TOKEN_MODEL = "accounts.ApiToken"  # noqa: S105  a model, no secret
 # Its own migrations make a table of tokens that nothing uses, in the way of a flush on PostgreSQL.
 MIGRATION_MODULES = {"knox": None}
-REST_KNOX = {"TOKEN_MODEL": "accounts.ApiToken", "AUTH_HEADER_PREFIX": "Bearer"}
+REST_KNOX = {
+    "TOKEN_MODEL": "accounts.ApiToken",
+    "AUTH_HEADER_PREFIX": "Bearer",
+    "TOKEN_PREFIX": "cvt_",
+}
 
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -190,6 +198,7 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = env.str("CVTRAINER_TIME_ZONE", default="Asia/Ho_Chi_Minh")
 
+API_REQUESTS_PER_MINUTE = env.int("CVTRAINER_API_REQUESTS_PER_MINUTE", default=6000)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.authentication.BearerAuthentication",
@@ -206,8 +215,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "URL_FORMAT_OVERRIDE": None,  # `?format=` means what a client wants to download
     "EXCEPTION_HANDLER": "cvtrainer_site.api.errors.problem_handler",
-    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"user": env.str("CVTRAINER_API_RATE", default="6000/min")},
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.throttling.PerMinuteThrottle"],
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
