@@ -76,6 +76,14 @@ def problem(error: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 @register.simple_tag
+def warning(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a warning of a version says to a person: message and hint."""
+    values = {**row.get("params", {}), "count": row.get("count", 0)}
+    message, hint = errors.describe(str(row.get("code")), values)
+    return {"message": message, "hint": hint}
+
+
+@register.simple_tag
 def phases() -> dict[str, str]:
     """Return the names of all phases, for `json_script`."""
     return {code: str(label) for code, label in phase_labels().items()}

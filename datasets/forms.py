@@ -1,0 +1,77 @@
+"""What the pages of step 1 ask for."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from datasets.models import Dataset
+from projects.models import Project
+from projects.names import MAX_LENGTH, clean_name
+
+DEFAULT_PERCENT = 20
+
+
+class ZipImportForm(forms.Form):
+    """A ZIP, where it goes, and how it is split."""
+
+    file = forms.FileField(
+        label=_("ZIP file"), widget=forms.FileInput(attrs={"accept": ".zip,application/zip"})
+    )
+    dataset = forms.ModelChoiceField(
+        label=_("Dataset"),
+        queryset=Dataset.objects.none(),
+        required=False,
+        empty_label=_("New dataset"),
+        help_text=_("A new one, or the next version of one that is there."),
+    )
+    dataset_name = forms.CharField(
+        label=_("Name of the new dataset"),
+        required=False,
+        max_length=MAX_LENGTH,
+        help_text=_("So that you find it again: where and when the pictures were taken."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    split_percent = forms.IntegerField(
+        label=_("Validation split ratio (%)"),
+        initial=DEFAULT_PERCENT,
+        min_value=1,
+        max_value=90,
+        help_text=_(
+            "This share of the pictures is kept out of training, to measure how good the model is."
+        ),
+        widget=forms.NumberInput(attrs={"class": "short", "inputmode": "numeric"}),
+    )
+    keep_splits = forms.BooleanField(
+        label=_("Keep the split that the ZIP brings"),
+        initial=True,
+        required=False,
+        help_text=_("If it has folders for training and validation; otherwise the ratio applies."),
+    )
+    split_seed = forms.IntegerField(
+        label=_("Seed of the split"),
+        initial=0,
+        min_value=0,
+        max_value=2**31 - 1,
+        required=False,
+        help_text=_("The same number and the same ZIP give the same split again."),
+        widget=forms.NumberInput(attrs={"class": "short", "inputmode": "numeric"}),
+    )
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["dataset"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = Dataset.objects.filter(project=project)
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for a name where the dataset is a new one."""
+        data: dict[str, Any] = super().clean() or {}
+        name = data.get("dataset_name") or ""
+        if data.get("dataset") is None and "dataset" not in self.errors:
+            try:
+                data["dataset_name"] = clean_name(name)
+            except forms.ValidationError as error:
+                self.add_error("dataset_name", error)
+        data["split_seed"] = data.get("split_seed") or 0
+        return data

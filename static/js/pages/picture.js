@@ -1,0 +1,48 @@
+// One picture: boxes with names, zoom, one class at a time, next and previous by keyboard.
+import { BoxView } from "cvt/box-view";
+
+const page = document.querySelector("[data-picture]");
+const svg = document.getElementById("picture");
+const image = svg.querySelector("image");
+const boxes = JSON.parse(document.getElementById("boxes").textContent);
+const view = new BoxView(svg);
+view.show({
+  url: image.getAttribute("href"),
+  width: Number(image.getAttribute("width")),
+  height: Number(image.getAttribute("height")),
+  alt: svg.getAttribute("aria-label"),
+  boxes,
+});
+
+page.addEventListener("click", (event) => {
+  const zoom = event.target.closest("[data-zoom]");
+  if (zoom) view.zoomTo(view.scale * (zoom.dataset.zoom === "in" ? 1.5 : 1 / 1.5));
+  const names = event.target.closest("[data-names]");
+  if (names) view.showLabels(toggle(names));
+  const one = event.target.closest("[data-class]");
+  if (one) chooseClass(one);
+});
+
+function toggle(button) {
+  const isOn = button.getAttribute("aria-pressed") !== "true";
+  button.setAttribute("aria-pressed", String(isOn));
+  return isOn;
+}
+
+/** Show only the boxes of one class; pressed again, all of them. */
+function chooseClass(button) {
+  for (const other of page.querySelectorAll("[data-class]")) {
+    if (other !== button) other.setAttribute("aria-pressed", "false");
+  }
+  const isOn = toggle(button);
+  view.filter((box) => !isOn || box.classId === Number(button.dataset.class));
+}
+
+addEventListener("keydown", (event) => {
+  if (event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
+  const link = { ArrowLeft: "a[rel=prev]", ArrowRight: "a[rel=next]" }[event.key];
+  if (link) document.querySelector(link)?.click();
+  if (event.key === "Escape") location.assign(page.dataset.up);
+  if (event.key === "+") view.zoomTo(view.scale * 1.5);
+  if (event.key === "-") view.zoomTo(view.scale / 1.5);
+});
