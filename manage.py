@@ -14,7 +14,7 @@ def main() -> None:
     """Run one management command; a wrong environment is told in one line."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cvtrainer_site.settings")
     try:
-        if sys.argv[1:2] == ["up"]:
+        if sys.argv[1:2] in (["up"], ["restore"]):
             # The settings need them; the data home of a first start has none yet.
             env.generate_secrets()
         execute_from_command_line(sys.argv)

@@ -27,7 +27,8 @@ def home() -> Path:
 def folder(name: str) -> Path:
     """Return a folder of the data home, made where it is missing, for the owner alone."""
     path = home() / name
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.mkdir(exist_ok=True, mode=0o700)
     return path
 
 
