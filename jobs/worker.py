@@ -188,7 +188,9 @@ class InProcessWorker(DeliveringWorker, rq.SimpleWorker):
         """Call the task; its failure is not the worker's."""
         try:
             task()
-        except Exception:
+        except (Exception, SystemExit):
+            if leaving.is_set():
+                raise
             log.exception("A task failed outside its job")
 
 

@@ -14,4 +14,5 @@ from tests.services.fixtures import (  # noqa: F401
     programs,
     valkey,
     valkey_server,
+    zygote,
 )

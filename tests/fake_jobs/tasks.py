@@ -27,6 +27,7 @@ def work(job: FakeJob, reporter: Reporter) -> Commit | None:
         "segfault": lambda: os.kill(os.getpid(), signal.SIGSEGV),
         "bug": lambda: 1 / 0,
         "user_error": refuse,
+        "deaf": lambda: time.sleep(300),
         "bad_result": lambda: None,
         "orphan": lambda: subprocess.Popen(["sleep", "300"]),
     }

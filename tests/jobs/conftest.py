@@ -1,12 +1,17 @@
 """What the kernel's tests share: fake jobs, patience, and what must hold of every story."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection
 
-from tests.fake_jobs.models import FakeEvent, FakeJob
+from jobs import queue
+from jobs.models import StreamTicket
+from tests.fake_jobs.models import FakeEpoch, FakeEvent, FakeJob
+from tests.services.programs import Program, children
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
@@ -43,6 +48,32 @@ def assert_epochs_are_whole(job: FakeJob) -> None:
     assert epochs == list(range(1, job.wanted + 1))
     frames = FakeEvent.objects.filter(job=job, type="epoch").order_by("seq")
     assert [frame.payload["epoch"] for frame in frames] == epochs
+
+
+def submitted(**fields: Any) -> FakeJob:
+    """Make a job and deliver it."""
+    job = FakeJob.objects.create(**fields)
+    queue.submit(job)
+    return job
+
+
+def running_child(job: FakeJob, worker: Program) -> int:
+    """Wait until a worker's child has committed an epoch of a job, and return its pid."""
+    wait_for(job.epochs.exists)
+    return children(worker.pid)[0]
+
+
+@pytest.fixture(autouse=True)
+def transactional_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """The database as other threads and processes see it.
+
+    In place of pytest-django's fixture of this name, which empties forty tables after each test.
+    """
+    with django_db_blocker.unblock():
+        yield
+        for model in (FakeEvent, FakeEpoch, FakeJob, StreamTicket, get_user_model()):
+            model.objects.all().delete()
+        connection.close()
 
 
 @pytest.fixture

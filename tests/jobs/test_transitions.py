@@ -15,8 +15,6 @@ from jobs.transitions import append, claim, fenced, move, renew, request_cancel,
 from tests.fake_jobs.models import FakeEpoch, FakeEvent, FakeJob
 from tests.jobs.conftest import assert_story_is_whole
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
 
 def claimed(job: FakeJob, worker: str = "w1") -> FakeJob:
     mine = claim(FakeJob, job.pk, worker=worker)

@@ -1,13 +1,14 @@
-"""The fixtures `valkey`, `postgres` and `programs`."""
+"""The fixtures `valkey`, `postgres`, `programs`, and what they stand on."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.services.postgres import Postgres, Unavailable
-from tests.services.programs import Programs
+from tests.services.programs import Programs, Zygote, make_environment
 from tests.services.valkey import Valkey
 
 
@@ -46,9 +47,21 @@ def postgres() -> Iterator[Postgres]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def zygote(
+    django_db_setup: None, django_db_blocker: Any, valkey_server: Valkey
+) -> Iterator[Zygote]:
+    """The process from which the portal's own programs are forked, with leases of 2 seconds."""
+    with django_db_blocker.unblock():
+        environment = make_environment(valkey_server.url, CVTRAINER_LEASE_SECONDS="2")
+    process = Zygote(environment)
+    yield process
+    process.end()
+
+
 @pytest.fixture
-def programs(transactional_db: None, valkey: Valkey) -> Iterator[Programs]:
-    """The portal's own programs on the test's database and Valkey, with short leases."""
-    started = Programs(redis_url=valkey.url, CVTRAINER_LEASE_SECONDS="2")
+def programs(transactional_db: None, valkey: Valkey, zygote: Zygote) -> Iterator[Programs]:
+    """The portal's own programs (worker, reconciler) on the test's database and Valkey."""
+    started = Programs(zygote)
     yield started
     started.end()

@@ -1,11 +1,14 @@
 """Starts the portal's own programs as processes, on the database and the Valkey of the test."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -22,52 +25,120 @@ def database_url() -> str:
     return f"postgres://{found['USER']}:{found['PASSWORD']}@/{found['HOST']}/{found['NAME']}"
 
 
-class Programs:
-    """Every process that a test started; all of them end with the test."""
+class Program:
+    """A running program of the portal, as a child of the zygote."""
 
-    def __init__(self, *, redis_url: str, **environment: str) -> None:
-        self.environment = {
-            **os.environ,
-            "CVTRAINER_TEST_CHILD": "1",
-            "DJANGO_SETTINGS_MODULE": "tests.settings",
-            "DATABASE_URL": database_url(),
-            "REDIS_URL": redis_url,
-            "CVTRAINER_LOG_LEVEL": "WARNING",
-            "PYTHONUNBUFFERED": "1",
-            **environment,
-        }
-        self.started: list[subprocess.Popen[bytes]] = []
+    def __init__(self, zygote: "Zygote", pid: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._zygote = zygote
 
-    def manage(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
-        """Start `manage.py` with these arguments."""
-        return self.python("manage.py", *arguments, **environment)
+    def send_signal(self, number: int) -> None:
+        """Send a signal, if it is still there."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
 
-    def worker(self, queue: str = "imports", **environment: str) -> subprocess.Popen[bytes]:
-        """Start a worker on a queue."""
-        return self.manage("run_worker", queue, **environment)
+    def kill(self) -> None:
+        """Kill it without notice."""
+        self.send_signal(signal.SIGKILL)
 
-    def reconciler(self, interval: float = 0.3, **environment: str) -> subprocess.Popen[bytes]:
-        """Start the reconciler with short passes."""
-        return self.manage("reconcile_jobs", "--loop", "--interval", str(interval), **environment)
+    def terminate(self) -> None:
+        """Ask it to leave."""
+        self.send_signal(signal.SIGTERM)
 
-    def python(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
-        """Start Python in the checkout, in a process group of its own."""
-        process = subprocess.Popen(
-            [sys.executable, *arguments],
+    def poll(self) -> int | None:
+        """Return its exit status, or None while it runs."""
+        if self.returncode is None:
+            self.returncode = self._zygote.ask(poll=self.pid)
+        return self.returncode
+
+    def wait(self, timeout: float = 10.0) -> int:
+        """Wait for its end and return its exit status."""
+        deadline = time.monotonic() + timeout
+        while self.poll() is None:
+            assert time.monotonic() < deadline, f"process {self.pid} does not end"
+            time.sleep(0.02)
+        assert self.returncode is not None
+        return self.returncode
+
+
+class Zygote:
+    """The process that forks programs; see `tests.services.zygote`."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.environment = environment
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.services.zygote"],
             cwd=_ROOT,
-            env={**self.environment, **environment},
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
             start_new_session=True,
         )
-        self.started.append(process)
-        return process
+        assert self._answer() == "ready"
+
+    def ask(self, **command: Any) -> Any:
+        """Send a command and return its answer."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(command) + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def end(self) -> None:
+        """Let it go."""
+        self._process.kill()
+        self._process.wait()
+
+    def _answer(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, "the zygote has died"
+        return json.loads(line)
+
+
+class Programs:
+    """Every program that a test started; all of them end with the test."""
+
+    def __init__(self, zygote: Zygote) -> None:
+        self.zygote = zygote
+        self.started: list[Program] = []
+
+    def manage(self, *arguments: str, **settings: Any) -> Program:
+        """Run `manage.py` with these arguments; keywords override settings."""
+        pid = self.zygote.ask(start=list(arguments), settings=settings)
+        self.started.append(Program(self.zygote, pid))
+        return self.started[-1]
+
+    def worker(self, queue: str = "imports", **settings: Any) -> Program:
+        """Start a worker on a queue."""
+        return self.manage("run_worker", queue, **settings)
+
+    def reconciler(self, interval: float = 0.3) -> Program:
+        """Start the reconciler with short passes."""
+        return self.manage("reconcile_jobs", "--loop", "--interval", str(interval))
 
     def end(self) -> None:
         """Kill what still runs, with its children."""
-        for process in self.started:
-            for victim in [*children(process.pid), process.pid]:
+        for program in self.started:
+            for victim in [*children(program.pid), program.pid]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(victim, signal.SIGKILL)
-            process.wait(timeout=10)
+            program.wait()
+
+
+def make_environment(redis_url: str, **more: str) -> dict[str, str]:
+    """Return the environment of programs that work on the test's database and Valkey."""
+    return {
+        **os.environ,
+        "CVTRAINER_TEST_CHILD": "1",
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "DATABASE_URL": database_url(),
+        "REDIS_URL": redis_url,
+        "CVTRAINER_LOG_LEVEL": "WARNING",
+        "PYTHONUNBUFFERED": "1",
+        **more,
+    }
 
 
 def children(pid: int) -> list[int]:

@@ -9,7 +9,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -18,76 +17,160 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='FakeJob',
+            name="FakeJob",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('status', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('stopping', 'Stopping'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('canceled', 'Canceled')], default='queued', max_length=10)),
-                ('attempt', models.PositiveIntegerField(default=0, help_text='Fencing token: rises by each claim')),
-                ('losses', models.PositiveSmallIntegerField(default=0)),
-                ('worker', models.CharField(blank=True, max_length=120)),
-                ('lease_until', models.DateTimeField(default=datetime.datetime(1970, 1, 1, 0, 0, tzinfo=datetime.timezone.utc))),
-                ('spec_version', models.PositiveSmallIntegerField(default=1)),
-                ('last_seq', models.BigIntegerField(default=0)),
-                ('progress', models.JSONField(blank=True, default=dict)),
-                ('error', models.JSONField(blank=True, null=True)),
-                ('cancel_requested_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('queued_at', models.DateTimeField(auto_now_add=True)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('wanted', models.PositiveIntegerField(default=5)),
-                ('pause', models.FloatField(default=0.0)),
-                ('behaviour', models.CharField(default='epochs', max_length=20)),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('viewers', models.ManyToManyField(related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("stopping", "Stopping"),
+                            ("succeeded", "Succeeded"),
+                            ("failed", "Failed"),
+                            ("canceled", "Canceled"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "attempt",
+                    models.PositiveIntegerField(
+                        default=0, help_text="Fencing token: rises by each claim"
+                    ),
+                ),
+                ("losses", models.PositiveSmallIntegerField(default=0)),
+                ("worker", models.CharField(blank=True, max_length=120)),
+                (
+                    "lease_until",
+                    models.DateTimeField(
+                        default=datetime.datetime(1970, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+                    ),
+                ),
+                ("spec_version", models.PositiveSmallIntegerField(default=1)),
+                ("last_seq", models.BigIntegerField(default=0)),
+                ("progress", models.JSONField(blank=True, default=dict)),
+                ("error", models.JSONField(blank=True, null=True)),
+                ("cancel_requested_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("queued_at", models.DateTimeField(auto_now_add=True)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("wanted", models.PositiveIntegerField(default=5)),
+                ("pause", models.FloatField(default=0.0)),
+                ("behaviour", models.CharField(default="epochs", max_length=20)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                ("viewers", models.ManyToManyField(related_name="+", to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                'ordering': ['-created_at'],
-                'abstract': False,
+                "ordering": ["-created_at"],
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='FakeEvent',
+            name="FakeEvent",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('seq', models.BigIntegerField()),
-                ('type', models.CharField(choices=[('log', 'Log'), ('epoch', 'Epoch'), ('progress', 'Progress'), ('status', 'Status')], max_length=8)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('payload', models.JSONField(default=dict)),
-                ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='fake_jobs.fakejob')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("seq", models.BigIntegerField()),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[
+                            ("log", "Log"),
+                            ("epoch", "Epoch"),
+                            ("progress", "Progress"),
+                            ("status", "Status"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("payload", models.JSONField(default=dict)),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="events",
+                        to="fake_jobs.fakejob",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['seq'],
-                'abstract': False,
+                "ordering": ["seq"],
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='FakeEpoch',
+            name="FakeEpoch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('epoch', models.PositiveIntegerField()),
-                ('attempt', models.PositiveIntegerField()),
-                ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='epochs', to='fake_jobs.fakejob')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("epoch", models.PositiveIntegerField()),
+                ("attempt", models.PositiveIntegerField()),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="epochs",
+                        to="fake_jobs.fakejob",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='fakejob',
-            index=models.Index(fields=['status', 'lease_until'], name='fake_jobs_fakejob_lease'),
+            model_name="fakejob",
+            index=models.Index(fields=["status", "lease_until"], name="fake_jobs_fakejob_lease"),
         ),
         migrations.AddConstraint(
-            model_name='fakejob',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'running', 'stopping', 'succeeded', 'failed', 'canceled'])), name='fake_jobs_fakejob_status'),
+            model_name="fakejob",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "status__in",
+                        ["queued", "running", "stopping", "succeeded", "failed", "canceled"],
+                    )
+                ),
+                name="fake_jobs_fakejob_status",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='fakejob',
-            constraint=models.CheckConstraint(condition=models.Q(('finished_at__isnull', False), ('status__in', ['queued', 'running', 'stopping']), _connector='OR'), name='fake_jobs_fakejob_ended_at'),
+            model_name="fakejob",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("finished_at__isnull", False),
+                    ("status__in", ["queued", "running", "stopping"]),
+                    _connector="OR",
+                ),
+                name="fake_jobs_fakejob_ended_at",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='fakeevent',
-            constraint=models.UniqueConstraint(fields=('job', 'seq'), name='fake_jobs_fakeevent_seq'),
+            model_name="fakeevent",
+            constraint=models.UniqueConstraint(
+                fields=("job", "seq"), name="fake_jobs_fakeevent_seq"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='fakeepoch',
-            constraint=models.UniqueConstraint(fields=('job', 'epoch'), name='fake_epoch_once'),
+            model_name="fakeepoch",
+            constraint=models.UniqueConstraint(fields=("job", "epoch"), name="fake_epoch_once"),
         ),
     ]
