@@ -84,7 +84,8 @@ def _serve(link: Link, log: LogSink) -> bool:
     capture_library_logger(log)
     from training.trainer_run import Run, short_names
 
-    log.shorten({sys.prefix: "python", _PROJECT: "cvtrainer", **short_names(spec)})
+    pythons = dict.fromkeys((sys.prefix, sys.base_prefix), "python")
+    log.shorten({**pythons, _PROJECT: "cvtrainer", **short_names(spec)})
     return Run(spec, link, log).go()
 
 

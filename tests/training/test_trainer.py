@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pickle
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -247,6 +248,41 @@ def test_a_warm_spare_takes_one_supervisor_and_starts_at_once(config, data, tmp_
         trainer.say(make_spec(data, tmp_path / "w", options={"epochs": 1}).as_message())
         assert trainer.to_the_end()["type"] == "done"
         assert [m["epoch"] for m in trainer.of("epoch")] == [1]
+
+
+def test_a_loss_that_is_no_number_ends_as_diverged(full, config, data, tmp_path):
+    poisoned = tmp_path / "nan.pt"
+    with (
+        zipfile.ZipFile(full.of("done")[0]["best_path"]) as source,
+        zipfile.ZipFile(poisoned, "w") as target,
+    ):
+        for entry in source.infolist():
+            content = source.read(entry)
+            if "/data/" in entry.filename:
+                content = b"\x00\x7e" * (len(content) // 2)  # NaN in half precision
+            target.writestr(entry.filename, content)
+    options = {"epochs": 8, "imgsz": 64}
+    spec = make_spec(data, tmp_path / "w", weights=str(poisoned), options=options)
+    trainer = train(config, spec)
+    assert trainer.heard[-1]["code"] == "diverged"
+    assert all(value is None for value in trainer.of("epoch")[0]["train"].values())
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system on which no second checkpoint fits."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "none", str(folder)]
+    if os.getuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a small file system")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_named(config, data, small_disk):
+    trainer = train(config, make_spec(data, small_disk / "w"))
+    assert trainer.heard[-1]["code"] == "disk_full"
 
 
 class TestWhatIsRefused:
