@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.trainer_driver import NAMES, Trainer, draw_dataset, make_spec, train
+from tests.training.trainer_driver import (
+    NAMES,
+    Trainer,
+    draw_dataset,
+    make_spec,
+    train,
+    watch_programs,
+)
 from training.messages import Resume
 from training.options import OPTIONS
 
@@ -37,6 +44,11 @@ def config(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def audit(config):
+    return watch_programs(config)
+
+
+@pytest.fixture(scope="module")
 def data(tmp_path_factory):
     return draw_dataset(tmp_path_factory.mktemp("data"))
 
@@ -47,7 +59,7 @@ def marker(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def full(tmp_path_factory, config, data, marker):
+def full(tmp_path_factory, config, data, marker, audit):
     """A whole training, on data with traps laid beside it."""
     (data / "data.yaml").write_text(
         f"val: nowhere\nnames: [a]\ndownload: open({str(marker)!r}, 'w')"
@@ -148,6 +160,10 @@ class TestWholeRun:
         phases = [message["phase"] for message in full.of("progress")]
         assert {"prepare", "train"} <= set(phases)
         assert len(phases) < 60
+
+    def test_it_connects_to_nothing_and_starts_no_program(self, full, audit):
+        # matplotlib asks once which fonts there are
+        assert set(audit.read_text().splitlines()) <= {"subprocess.Popen 'fc-list'"}
 
     def test_nothing_beside_the_data_was_read_or_run(self, full, marker, data):
         assert not marker.exists()
