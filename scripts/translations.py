@@ -56,6 +56,9 @@ def compile_catalog(path: Path) -> None:
 
 def check() -> Iterator[str]:
     """Yield what is wrong with the Vietnamese of all texts, one line each."""
+    if not catalogs(ROOT):
+        yield f"locale/{LANGUAGE} has no catalogue"
+        return
     if not all(shutil.which(tool) for tool in GETTEXT):
         print("gettext is not installed: texts without any entry are not looked for")
         yield from check_catalogs(ROOT)
