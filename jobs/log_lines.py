@@ -13,6 +13,7 @@ _MAX_LINE = 8_192
 #: Lines a second that a job may write for long, and at once after it was quiet.
 _RATE = 200.0
 _BURST = 2_000
+_REOPEN = 100
 #: Characters that one attempt may write; behind them only the last lines are kept.
 _CAPACITY = 20_000_000
 _TAIL = 200
@@ -50,6 +51,7 @@ class LineGate:
         self._credited_at = time.monotonic()
         self._left = _CAPACITY
         self._skipped = 0
+        self._is_shut = False
         self._tail: deque[Frame] = deque(maxlen=_TAIL)
 
     def admit(self, frame: Frame) -> list[Frame]:
@@ -61,7 +63,10 @@ class LineGate:
             self._skipped += len(self._tail) == _TAIL
             self._tail.append(frame)
             return []
-        if self._credit < 1:
+        # Once shut it stays so for a while: whole passages with a note between them, not a note
+        # before every line.
+        self._is_shut = self._credit < (_REOPEN if self._is_shut else 1)
+        if self._is_shut:
             self._skipped += 1
             return []
         self._credit -= 1
@@ -69,16 +74,14 @@ class LineGate:
         return [*self._note(frame), frame]
 
     def last(self) -> list[Frame]:
-        """Return the last lines of a log that grew too long."""
-        if not self._tail:
-            return []
-        lines = [*self._note(self._tail[0]), *self._tail]
+        """Return what there is still to say: how much was skipped, and the last lines."""
+        lines = [*self._note(self._tail[0] if self._tail else None), *self._tail]
         self._tail.clear()
         return lines
 
-    def _note(self, before: Frame) -> list[Frame]:
+    def _note(self, before: Frame | None) -> list[Frame]:
         if not self._skipped:
             return []
         text = _("%(count)d lines skipped") % {"count": self._skipped}
         self._skipped = 0
-        return [Frame(JobEvent.Type.LOG, {"level": "warning", "text": text}, before.at)]
+        return [Frame(JobEvent.Type.LOG, {"level": "warning", "text": text}, before and before.at)]
