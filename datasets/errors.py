@@ -269,3 +269,33 @@ register(
     "splits_share_folder",
     _("{count} folders are named for several splits at once; their pictures are split anew."),
 )
+
+# --- Datasets --------------------------------------------------------------------------------
+register("splits_made_anew", _("The splits of the ZIP could not be kept; it was split anew."))
+register(
+    "dataset_foreign",
+    _("This dataset does not exist in this project."),
+    _("Choose a dataset of this project."),
+)
+register(
+    "dataset_name_taken",
+    _("This project has a dataset called {name} already."),
+    _("Choose another name, or import into that dataset."),
+    status=409,
+)
+register(
+    "dataset_in_use",
+    _("A training was made with this dataset."),
+    _("Keep it, so that the training can be understood and repeated."),
+    status=409,
+)
+register(
+    "source_unavailable",
+    _("This installation cannot import from there."),
+    _("Export the data as a ZIP and import that."),
+)
+register(
+    "format_unavailable",
+    _("The format {format} is not available."),
+    _("Choose yolo."),
+)

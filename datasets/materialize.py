@@ -51,7 +51,7 @@ def _write(image: DatasetImage, target: Path) -> None:
 
 
 def label_text(boxes: Iterable[Sequence[float]], width: int, height: int) -> str:
-    """Return boxes as YOLO writes them: `class x_center y_center width height`, shares of the sides.
+    """Return boxes as YOLO writes them: `class x_center y_center width height`, in shares.
 
     Args:
         boxes: rows [class_index, x1, y1, x2, y2] in pixels.
@@ -85,9 +85,7 @@ def mapping_text(names: Sequence[str]) -> str:
     return "".join(f"{index}: {name}\n" for index, name in enumerate(names))
 
 
-def write_data_yaml(
-    target: Path, names: Sequence[str], *, splits: Sequence[str] = _SPLITS
-) -> Path:
+def write_data_yaml(target: Path, names: Sequence[str], *, splits: Sequence[str] = _SPLITS) -> Path:
     """Write the `data.yaml` of a materialised version, and return its path."""
     # The library wants `train` and `val` even where only one split is looked at.
     first = splits[0]

@@ -124,8 +124,11 @@ class Picture(models.Model):
     sha256 = models.CharField(max_length=64, help_text="of the bytes as they came")
     file = models.FileField(storage=images_storage, max_length=200)
     thumbnail = models.FileField(storage=images_storage, max_length=200)
-    width = models.PositiveIntegerField()
-    height = models.PositiveIntegerField()
+    width = models.PositiveIntegerField(help_text="upright")
+    height = models.PositiveIntegerField(help_text="upright")
+    orientation = models.PositiveSmallIntegerField(
+        default=1, help_text="EXIF value, 1 to 8, by which it was turned upright"
+    )
     size = models.PositiveBigIntegerField()
     created_at = models.DateTimeField(auto_now_add=True)
 

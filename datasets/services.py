@@ -1,5 +1,6 @@
 """What people do with datasets: import into them, split them anew, rename and remove them."""
 
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,20 @@ from django.db.models import Max
 
 import datasets.errors  # noqa: F401  registers the codes
 from accounts.models import User
-from datasets.models import Dataset, DatasetVersion, Import, Picture, images_storage, uploads_storage
-from jobs import queue
+from datasets.fingerprint import Fingerprint
+from datasets.models import (
+    Dataset,
+    DatasetClass,
+    DatasetImage,
+    DatasetVersion,
+    ImageClass,
+    Import,
+    Picture,
+    images_storage,
+    uploads_storage,
+)
+from datasets.split import SplitItem, divide
+from jobs import queue, transitions
 from jobs.errors import UserError
 from jobs.states import ACTIVE
 from projects.models import Project
@@ -18,6 +31,9 @@ from projects.names import clean_name
 from storage.errors import StorageError
 from storage.local import put_file
 from storage.names import id_name
+
+_ROWS = 500
+_FEWEST = 2
 
 
 def create_import(
@@ -96,12 +112,52 @@ def delete_dataset(*, dataset: Dataset) -> None:
     remove_unused_pictures(project_id)
 
 
-def remove_unused_pictures(project_id: Any) -> int:
+def drop_upload(*, job: Import) -> None:
+    """Remove the uploaded file once the transaction that makes it superfluous has committed."""
+    name = job.file.name
+    transaction.on_commit(lambda: _clean_up([name]), robust=True)
+
+
+def discard_import(*, job: Import) -> None:
+    """Remove all that an import that does not succeed has brought in, and its upload."""
+    with transitions.fenced(job):
+        DatasetImage.objects.filter(version=job.version_id).delete()
+        DatasetClass.objects.filter(version=job.version_id).delete()
+        drop_upload(job=job)
+    remove_unused_pictures(job.project_id, but=job)
+
+
+def resplit_version(
+    *, version: DatasetVersion, split_ratio: float, split_seed: int = 0
+) -> DatasetVersion:
+    """Make the next version of a dataset: the same pictures and boxes, divided anew.
+
+    Raises:
+        UserError: `version_not_ready`, or `too_few_pictures` to divide.
+    """
+    if version.status != DatasetVersion.Status.READY:
+        raise UserError("version_not_ready")
+    images = list(version.images.select_related("picture").prefetch_related("classes"))
+    if len(images) < _FEWEST:
+        raise UserError("too_few_pictures")
+    items = [
+        SplitItem(image.picture.sha256, frozenset(int(row[0]) for row in image.boxes))
+        for image in images
+    ]
+    sides = divide(items, ratio=split_ratio, seed=split_seed)
+    with transaction.atomic():
+        made = _next_version(version.dataset, "resplit", split_ratio, split_seed)
+        _copy_images(version, made, images, sides)
+    return made
+
+
+def remove_unused_pictures(project_id: Any, *, but: Import | None = None) -> int:
     """Remove the pictures of a project that no version uses any more; return how many.
 
-    Not while an import runs: it may just be about to use one of them.
+    Not while an import (other than `but`) runs: it may just be about to use one of them.
     """
-    if Import.objects.filter(project=project_id, status__in=ACTIVE).exists():
+    running = Import.objects.filter(project=project_id, status__in=ACTIVE)
+    if running.exclude(pk=but.pk if but else None).exists():
         return 0
     unused = Picture.objects.filter(project=project_id, uses__isnull=True)
     rows = list(unused.values_list("pk", "file", "thumbnail"))
@@ -150,6 +206,44 @@ def _next_version(
         split_ratio=split_ratio,
         split_seed=split_seed,
     )
+
+
+def _copy_images(
+    version: DatasetVersion, made: DatasetVersion, images: list[Any], sides: dict[str, str]
+) -> None:
+    """Give the new version the classes and images of the old one, each image on its new side."""
+    classes = {
+        row.index: DatasetClass(
+            version=made, index=row.index, name=row.name, boxes=row.boxes, images=row.images
+        )
+        for row in version.classes.all()
+    }
+    DatasetClass.objects.bulk_create(classes.values())
+    fingerprint = Fingerprint([classes[index].name for index in sorted(classes)])
+    copies, uses = [], []
+    for image in images:
+        copy = DatasetImage(
+            version=made,
+            picture=image.picture,
+            position=image.position,
+            file_name=image.file_name,
+            split=sides[image.picture.sha256],
+            boxes=image.boxes,
+        )
+        copies.append(copy)
+        fingerprint.add(image.picture.sha256, copy.split, copy.boxes)
+        counted = Counter(int(row[0]) for row in copy.boxes)
+        uses += [
+            ImageClass(image=copy, dataset_class=classes[index], boxes=number)
+            for index, number in counted.items()
+        ]
+    DatasetImage.objects.bulk_create(copies, batch_size=_ROWS)
+    ImageClass.objects.bulk_create(uses, batch_size=_ROWS)
+    counts = Counter(copy.split for copy in copies)
+    made.train_images, made.val_images = counts["train"], counts["val"]
+    made.boxes, made.layout = version.boxes, {"format": "resplit", "of": str(version.pk)}
+    made.fingerprint, made.status = fingerprint.hexdigest(), DatasetVersion.Status.READY
+    made.save()
 
 
 def _clean_up(uploads: list[str]) -> None:

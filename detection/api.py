@@ -25,6 +25,7 @@ from detection.serializers import (
 )
 from detection.waiting import wait_for
 from jobs.api import JobActionsMixin
+from projects.access import VIEWERS
 from projects.viewsets import (
     CreateMixin,
     DestroyMixin,
@@ -50,7 +51,8 @@ class DetectionViewSet(
     serializer_class = DetectionSerializer
     parser_classes: ClassVar[list[Any]] = [MultiPartParser, JSONParser]
     write_scope = "detect"
-    write_roles = services.DETECTING_ROLES
+    #: Whoever sees a project may try its models; only editors remove what was tried.
+    action_roles: ClassVar[dict[str, frozenset[str]]] = {"create": VIEWERS, "cancel": VIEWERS}
     filterset_fields = ("project", "model", "status")
     ordering_fields = ("created_at",)
 

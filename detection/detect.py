@@ -1,18 +1,24 @@
 """Finds objects on the pictures of one detection."""
 
 import time
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-from detection.models import Detection
-from detection.yolo import LoadedModel, ModelCache, WeightsRefused
+from django.db import transaction
+
+from datasets.pictures import PictureRefused, PreparedPicture, prepare_picture
+from detection.models import Detection, DetectionImage, detections_storage
+from detection.pictures import Pixels, decode
+from detection.yolo import LoadedModel, ModelCache, Prediction, WeightsRefused
 from jobs.errors import UserError
 from jobs.reporter import Reporter
 from jobs.runner import Commit
-from storage.local import local_path
+from storage.errors import StorageError
+from storage.local import local_path, put_file
 from training.models import TrainedModel
 
 _CHUNK = 8
+_STAGES = ("preprocess", "inference", "postprocess")
 
 
 def detect(detection: Detection, reporter: Reporter, models: ModelCache) -> Commit:
@@ -24,14 +30,15 @@ def detect(detection: Detection, reporter: Reporter, models: ModelCache) -> Comm
     began = time.perf_counter()
     model = load_model(detection.model, models)
     rows = list(detection.images.order_by("index"))
-    stages = {"preprocess": 0.0, "inference": 0.0, "postprocess": 0.0}
+    timing = dict.fromkeys(_STAGES, 0.0)
     for start in range(0, len(rows), _CHUNK):
         reporter.raise_if_cancelled()
-        _detect_chunk(rows[start : start + _CHUNK], model, detection.iou, stages)
+        _detect_chunk(rows[start : start + _CHUNK], model, detection.iou, timing)
         if len(rows) > _CHUNK:
             reporter.progress("detect", min(start + _CHUNK, len(rows)), len(rows))
-    stages["total"] = 1000 * (time.perf_counter() - began)
-    return lambda: _write(detection, rows, stages)
+    timing["queue"] = _waited_ms(detection)
+    timing["total"] = timing["queue"] + 1000 * (time.perf_counter() - began)
+    return lambda: _write(detection, rows, timing)
 
 
 def load_model(model: TrainedModel, models: ModelCache) -> LoadedModel:
@@ -40,16 +47,70 @@ def load_model(model: TrainedModel, models: ModelCache) -> LoadedModel:
     Raises:
         UserError: `weights_refused`, the file is not the registered one or not safe.
     """
-    path: list[Any] = []
+    with ExitStack() as stack:
 
-    def fetch() -> Path:
-        path.append(local_path(model.file))
-        return Path(path[0].__enter__())
+        def fetch() -> Path:
+            return stack.enter_context(local_path(model.file))
 
+        try:
+            return models.get(model.sha256, model.imgsz, fetch)
+        except (WeightsRefused, StorageError) as error:
+            raise UserError("weights_refused") from error
+
+
+def _detect_chunk(
+    rows: list[DetectionImage], model: LoadedModel, iou: float, timing: dict[str, float]
+) -> None:
+    opened = [(row, pixels) for row in rows if (pixels := _open(row)) is not None]
+    predictions = model.predict([pixels for _, pixels in opened], iou=iou)
+    for (row, _), prediction in zip(opened, predictions, strict=True):
+        row.objects_found = prediction.objects
+        for stage in _STAGES:
+            timing[stage] += _stage_ms(prediction, stage)
+
+
+def _stage_ms(prediction: Prediction, stage: str) -> float:
+    return float(getattr(prediction, f"{stage}_ms"))
+
+
+def _open(row: DetectionImage) -> Pixels | None:
+    """Return the upright pixels of a picture, and put it into storage as it may be shown.
+
+    A picture that cannot be used gets its error and gives nothing.
+    """
+    with row.file.open("rb") as file:
+        data = file.read()
     try:
-        return models.get(model.sha256, model.imgsz, fetch)
-    except WeightsRefused as error:
-        raise UserError("weights_refused") from error
-    finally:
-        if path:
-            path[0].__exit__(None, None, None)
+        prepared = prepare_picture(data)
+    except PictureRefused as refused:
+        row.error = UserError(refused.code).as_row()
+        return None
+    _keep(row, prepared)
+    return decode(prepared.content)
+
+
+def _keep(row: DetectionImage, prepared: PreparedPicture) -> None:
+    """Store the safe form under its own name; what came in is removed with the commit."""
+    row.width, row.height = prepared.width, prepared.height
+    name = f"detections/{row.detection_id}/{row.pk}{prepared.suffix}"
+    put_file(detections_storage(), name, [prepared.content], durable=False)
+    row.file.name = name
+
+
+def _waited_ms(detection: Detection) -> float:
+    assert detection.started_at is not None
+    return max(0.0, 1000 * (detection.started_at - detection.queued_at).total_seconds())
+
+
+def _write(detection: Detection, rows: list[DetectionImage], timing: dict[str, float]) -> None:
+    came_in = [f"detections/{detection.pk}/{row.pk}" for row in rows if row.error is None]
+    transaction.on_commit(lambda: _remove(came_in), robust=True)
+    fields = ["width", "height", "file", "objects_found", "error"]
+    DetectionImage.objects.bulk_update(rows, fields, batch_size=100)
+    rounded = {name: round(value, 1) for name, value in timing.items()}
+    Detection.objects.filter(pk=detection.pk).update(timing_ms=rounded)
+
+
+def _remove(names: list[str]) -> None:
+    for name in names:
+        detections_storage().delete(name)

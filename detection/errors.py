@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from jobs.errors import register
 
 register(
-    "no_pictures",
+    "no_picture_sent",
     _("There is no picture to look at."),
     _("Send at least one picture, or a ZIP of pictures."),
 )

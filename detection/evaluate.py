@@ -34,7 +34,7 @@ def evaluate(evaluation: Evaluation, reporter: Reporter, models: ModelCache) -> 
     with _folder(evaluation) as folder:
         data = folder / "data"
         names = materialize(evaluation.dataset_version, data, splits=(evaluation.split,))
-        data_yaml = write_data_yaml(data, names)
+        data_yaml = write_data_yaml(data, names, splits=(evaluation.split,))
         reporter.raise_if_cancelled()
         reporter.progress("measure", 0, 2)
         measured = model.measure(

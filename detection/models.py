@@ -63,6 +63,7 @@ class DetectionImage(models.Model):
     detection = models.ForeignKey(Detection, on_delete=models.CASCADE, related_name="images")
     index = models.PositiveIntegerField()
     file_name = models.CharField(max_length=255)
+    #: As it came until it has been looked at; from then on upright, without metadata.
     file = models.FileField(storage=detections_storage, max_length=200)
     width = models.PositiveIntegerField(default=0)
     height = models.PositiveIntegerField(default=0)

@@ -97,5 +97,4 @@ def _draw_label(
 
 @cache
 def _font(size: int) -> Any:
-    path = settings.BASE_DIR / "static" / "vendor" / "dejavu" / "DejaVuSans-Bold.ttf"
-    return ImageFont.truetype(str(path), size)
+    return ImageFont.truetype(str(settings.PICTURE_FONT), size)

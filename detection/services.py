@@ -1,34 +1,32 @@
 """What people do with detections and evaluations."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any
 
+from django.core.files import File
 from django.db import transaction
 
+import detection.errors  # noqa: F401  registers the codes
 from accounts.models import User
+from datasets.formats.base import is_picture
 from datasets.models import DatasetVersion
 from detection.models import Detection, DetectionImage, Evaluation, detections_storage
 from jobs import queue
 from jobs.errors import UserError
 from projects.models import Project
+from storage.archives import Archive, ArchiveLimits
+from storage.errors import StorageError
+from storage.local import put_file
 from training.models import TrainedModel
 
 #: Pictures of one request; more belong into several, so that each answers soon.
 MOST_PICTURES = 200
 DEFAULT_CONF = 0.25
 DEFAULT_IOU = 0.7
-
-
-class Upload(Protocol):
-    """A file as Django hands it over, or a member of a ZIP."""
-
-    name: str | None
-
-    def chunks(self) -> Iterable[bytes]:
-        """Yield the bytes in pieces."""
-        ...
+_MOST_ENTRIES = 5_000
+_MOST_ZIP_BYTES = 2 * 1024**3
 
 
 def start_detection(
@@ -52,17 +50,22 @@ def start_detection(
     if model.project_id != project.pk:
         raise UserError("model_foreign")
     if not pictures:
-        raise UserError("no_pictures")
+        raise UserError("no_picture_sent")
     if len(pictures) > MOST_PICTURES:
         raise UserError("too_many_pictures", count=len(pictures), limit=MOST_PICTURES)
     detection = Detection(project=project, model=model, conf=conf, iou=iou, created_by=user)
-    rows = [_store(detection, index, picture) for index, picture in enumerate(pictures)]
+    rows: list[DetectionImage] = []
     try:
+        for index, picture in enumerate(pictures):
+            rows.append(_store(detection, index, picture))
         with transaction.atomic():
             detection.save()
             DetectionImage.objects.bulk_create(rows)
             queue.submit(detection)
-    except Exception:
+    except StorageError as error:
+        _remove_files(rows)
+        raise UserError(error.code, **error.params) from error
+    except BaseException:
         _remove_files(rows)
         raise
     return detection
@@ -136,16 +139,53 @@ def _store(detection: Detection, index: int, picture: Any) -> DetectionImage:
         detection=detection, index=index, file_name=display_name(getattr(picture, "name", None))
     )
     row.id = uuid.uuid4()
-    row.file = detections_storage().save(f"detections/{detection.pk}/{row.id}", picture)
+    row.file.name = f"detections/{detection.pk}/{row.id}"
+    put_file(detections_storage(), row.file.name, picture.chunks(), durable=False)
     return row
 
 
 def _remove_files(rows: Iterable[DetectionImage]) -> None:
     for row in rows:
-        for suffix in ("", ".annotated"):
-            detections_storage().delete(f"{row.file.name}{suffix}")
+        detections_storage().delete(row.file.name)
 
 
 def _difference(wanted: Sequence[str], known: Sequence[str]) -> str:
     unlike = sorted(set(wanted) ^ set(known)) or list(wanted)
     return ", ".join(unlike[:10])
+
+
+def unpack(files: Sequence[Any]) -> list[Any]:
+    """Return the pictures that a request brought: its files, or what is in its one ZIP.
+
+    Raises:
+        UserError: the ZIP is refused, or holds too much.
+    """
+    if len(files) != 1 or not _is_zip(files[0]):
+        return list(files)
+    limits = ArchiveLimits(entries=_MOST_ENTRIES, total_bytes=_MOST_ZIP_BYTES)
+    try:
+        archive = Archive(files[0], limits)
+        members = [member for member in archive.members if is_picture(member.path)]
+        if len(members) > MOST_PICTURES:
+            raise UserError("too_many_pictures", count=len(members), limit=MOST_PICTURES)
+        return [_Member(archive, member) for member in members]
+    except StorageError as error:
+        raise UserError(error.code, **error.params) from error
+
+
+def _is_zip(file: Any) -> bool:
+    start = file.read(4)
+    file.seek(0)
+    return bool(start == b"PK\x03\x04")
+
+
+class _Member(File[bytes]):
+    """A picture in a ZIP, read only when it is stored."""
+
+    def __init__(self, archive: Archive, member: Any) -> None:
+        super().__init__(None, name=member.path)
+        self._archive, self._member = archive, member
+
+    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        """Yield its bytes."""
+        return self._archive.chunks(self._member)

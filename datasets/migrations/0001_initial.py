@@ -11,203 +11,429 @@ import datasets.models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('projects', '0001_initial'),
+        ("projects", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Dataset',
+            name="Dataset",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=100, verbose_name='name')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='datasets', to='projects.project')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, verbose_name="name")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="datasets",
+                        to="projects.project",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at'],
+                "ordering": ["-created_at"],
             },
         ),
         migrations.CreateModel(
-            name='DatasetVersion',
+            name="DatasetVersion",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('number', models.PositiveIntegerField()),
-                ('status', models.CharField(choices=[('importing', 'Importing'), ('ready', 'Ready'), ('failed', 'Failed')], default='importing', max_length=9)),
-                ('source', models.CharField(max_length=20)),
-                ('split_ratio', models.FloatField()),
-                ('split_seed', models.PositiveIntegerField(default=0)),
-                ('fingerprint', models.CharField(blank=True, max_length=64)),
-                ('train_images', models.PositiveIntegerField(default=0)),
-                ('val_images', models.PositiveIntegerField(default=0)),
-                ('test_images', models.PositiveIntegerField(default=0)),
-                ('boxes', models.PositiveIntegerField(default=0)),
-                ('layout', models.JSONField(blank=True, default=dict)),
-                ('warnings', models.JSONField(blank=True, default=list)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='datasets.dataset')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("number", models.PositiveIntegerField()),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("importing", "Importing"),
+                            ("ready", "Ready"),
+                            ("failed", "Failed"),
+                        ],
+                        default="importing",
+                        max_length=9,
+                    ),
+                ),
+                ("source", models.CharField(max_length=20)),
+                ("split_ratio", models.FloatField()),
+                ("split_seed", models.PositiveIntegerField(default=0)),
+                ("fingerprint", models.CharField(blank=True, max_length=64)),
+                ("train_images", models.PositiveIntegerField(default=0)),
+                ("val_images", models.PositiveIntegerField(default=0)),
+                ("test_images", models.PositiveIntegerField(default=0)),
+                ("boxes", models.PositiveIntegerField(default=0)),
+                ("layout", models.JSONField(blank=True, default=dict)),
+                ("warnings", models.JSONField(blank=True, default=list)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "dataset",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="versions",
+                        to="datasets.dataset",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at'],
+                "ordering": ["-created_at"],
             },
         ),
         migrations.CreateModel(
-            name='DatasetImage',
+            name="DatasetImage",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('position', models.PositiveIntegerField()),
-                ('file_name', models.CharField(max_length=255)),
-                ('split', models.CharField(choices=[('train', 'Training'), ('val', 'Validation'), ('test', 'Test')], max_length=5)),
-                ('boxes', models.JSONField(default=list)),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='images', to='datasets.datasetversion')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("position", models.PositiveIntegerField()),
+                ("file_name", models.CharField(max_length=255)),
+                (
+                    "split",
+                    models.CharField(
+                        choices=[("train", "Training"), ("val", "Validation"), ("test", "Test")],
+                        max_length=5,
+                    ),
+                ),
+                ("boxes", models.JSONField(default=list)),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="images",
+                        to="datasets.datasetversion",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['position'],
+                "ordering": ["position"],
             },
         ),
         migrations.CreateModel(
-            name='DatasetClass',
+            name="DatasetClass",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('index', models.PositiveIntegerField()),
-                ('name', models.CharField(max_length=100)),
-                ('boxes', models.PositiveIntegerField(default=0)),
-                ('images', models.PositiveIntegerField(default=0)),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='classes', to='datasets.datasetversion')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("index", models.PositiveIntegerField()),
+                ("name", models.CharField(max_length=100)),
+                ("boxes", models.PositiveIntegerField(default=0)),
+                ("images", models.PositiveIntegerField(default=0)),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="classes",
+                        to="datasets.datasetversion",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['index'],
+                "ordering": ["index"],
             },
         ),
         migrations.CreateModel(
-            name='ImageClass',
+            name="ImageClass",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('boxes', models.PositiveIntegerField()),
-                ('dataset_class', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='datasets.datasetclass')),
-                ('image', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='classes', to='datasets.datasetimage')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("boxes", models.PositiveIntegerField()),
+                (
+                    "dataset_class",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="datasets.datasetclass",
+                    ),
+                ),
+                (
+                    "image",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="classes",
+                        to="datasets.datasetimage",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Import',
+            name="Import",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('status', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('stopping', 'Stopping'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('canceled', 'Canceled')], default='queued', max_length=10)),
-                ('attempt', models.PositiveIntegerField(default=0, help_text='Fencing token: rises by each claim')),
-                ('losses', models.PositiveSmallIntegerField(default=0)),
-                ('worker', models.CharField(blank=True, max_length=120)),
-                ('lease_until', models.DateTimeField(default=datetime.datetime(1970, 1, 1, 0, 0, tzinfo=datetime.UTC))),
-                ('spec_version', models.PositiveSmallIntegerField(default=1)),
-                ('last_seq', models.BigIntegerField(default=0)),
-                ('progress', models.JSONField(blank=True, default=dict)),
-                ('error', models.JSONField(blank=True, null=True)),
-                ('cancel_requested_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('queued_at', models.DateTimeField(auto_now_add=True)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('source', models.CharField(choices=[('zip', 'ZIP'), ('custom_vision', 'Custom Vision')], max_length=20)),
-                ('file', models.FileField(blank=True, max_length=200, storage=datasets.models.uploads_storage, upload_to='')),
-                ('file_name', models.CharField(blank=True, max_length=255)),
-                ('keep_splits', models.BooleanField(default=True)),
-                ('report', models.JSONField(blank=True, default=dict)),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='imports', to='projects.project')),
-                ('version', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='import_job', to='datasets.datasetversion')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("stopping", "Stopping"),
+                            ("succeeded", "Succeeded"),
+                            ("failed", "Failed"),
+                            ("canceled", "Canceled"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "attempt",
+                    models.PositiveIntegerField(
+                        default=0, help_text="Fencing token: rises by each claim"
+                    ),
+                ),
+                ("losses", models.PositiveSmallIntegerField(default=0)),
+                ("worker", models.CharField(blank=True, max_length=120)),
+                (
+                    "lease_until",
+                    models.DateTimeField(
+                        default=datetime.datetime(1970, 1, 1, 0, 0, tzinfo=datetime.UTC)
+                    ),
+                ),
+                ("spec_version", models.PositiveSmallIntegerField(default=1)),
+                ("last_seq", models.BigIntegerField(default=0)),
+                ("progress", models.JSONField(blank=True, default=dict)),
+                ("error", models.JSONField(blank=True, null=True)),
+                ("cancel_requested_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("queued_at", models.DateTimeField(auto_now_add=True)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[("zip", "ZIP"), ("custom_vision", "Custom Vision")], max_length=20
+                    ),
+                ),
+                (
+                    "file",
+                    models.FileField(
+                        blank=True,
+                        max_length=200,
+                        storage=datasets.models.uploads_storage,
+                        upload_to="",
+                    ),
+                ),
+                ("file_name", models.CharField(blank=True, max_length=255)),
+                ("keep_splits", models.BooleanField(default=True)),
+                ("report", models.JSONField(blank=True, default=dict)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="imports",
+                        to="projects.project",
+                    ),
+                ),
+                (
+                    "version",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="import_job",
+                        to="datasets.datasetversion",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at'],
-                'abstract': False,
+                "ordering": ["-created_at"],
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='ImportEvent',
+            name="ImportEvent",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('seq', models.BigIntegerField()),
-                ('type', models.CharField(choices=[('log', 'Log'), ('epoch', 'Epoch'), ('progress', 'Progress'), ('status', 'Status')], max_length=8)),
-                ('at', models.DateTimeField(auto_now_add=True)),
-                ('payload', models.JSONField(default=dict)),
-                ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='datasets.import')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("seq", models.BigIntegerField()),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[
+                            ("log", "Log"),
+                            ("epoch", "Epoch"),
+                            ("progress", "Progress"),
+                            ("status", "Status"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("at", models.DateTimeField(auto_now_add=True)),
+                ("payload", models.JSONField(default=dict)),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="events",
+                        to="datasets.import",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['seq'],
-                'abstract': False,
+                "ordering": ["seq"],
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Picture',
+            name="Picture",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('sha256', models.CharField(help_text='of the bytes as they came', max_length=64)),
-                ('file', models.FileField(max_length=200, storage=datasets.models.images_storage, upload_to='')),
-                ('thumbnail', models.FileField(max_length=200, storage=datasets.models.images_storage, upload_to='')),
-                ('width', models.PositiveIntegerField()),
-                ('height', models.PositiveIntegerField()),
-                ('size', models.PositiveBigIntegerField()),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='pictures', to='projects.project')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("sha256", models.CharField(help_text="of the bytes as they came", max_length=64)),
+                (
+                    "file",
+                    models.FileField(
+                        max_length=200, storage=datasets.models.images_storage, upload_to=""
+                    ),
+                ),
+                (
+                    "thumbnail",
+                    models.FileField(
+                        max_length=200, storage=datasets.models.images_storage, upload_to=""
+                    ),
+                ),
+                ("width", models.PositiveIntegerField()),
+                ("height", models.PositiveIntegerField()),
+                ("size", models.PositiveBigIntegerField()),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="pictures",
+                        to="projects.project",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='datasetimage',
-            name='picture',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, related_name='uses', to='datasets.picture'),
+            model_name="datasetimage",
+            name="picture",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.RESTRICT,
+                related_name="uses",
+                to="datasets.picture",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='dataset',
-            constraint=models.UniqueConstraint(fields=('project', 'name'), name='datasets_dataset_name_once'),
+            model_name="dataset",
+            constraint=models.UniqueConstraint(
+                fields=("project", "name"), name="datasets_dataset_name_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datasetversion',
-            constraint=models.UniqueConstraint(fields=('dataset', 'number'), name='datasets_version_number'),
+            model_name="datasetversion",
+            constraint=models.UniqueConstraint(
+                fields=("dataset", "number"), name="datasets_version_number"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datasetclass',
-            constraint=models.UniqueConstraint(fields=('version', 'index'), name='datasets_class_index'),
+            model_name="datasetclass",
+            constraint=models.UniqueConstraint(
+                fields=("version", "index"), name="datasets_class_index"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datasetclass',
-            constraint=models.UniqueConstraint(fields=('version', 'name'), name='datasets_class_name'),
+            model_name="datasetclass",
+            constraint=models.UniqueConstraint(
+                fields=("version", "name"), name="datasets_class_name"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='imageclass',
-            constraint=models.UniqueConstraint(fields=('dataset_class', 'image'), name='datasets_imageclass_once'),
+            model_name="imageclass",
+            constraint=models.UniqueConstraint(
+                fields=("dataset_class", "image"), name="datasets_imageclass_once"
+            ),
         ),
         migrations.AddIndex(
-            model_name='import',
-            index=models.Index(fields=['status', 'lease_until'], name='datasets_import_lease'),
+            model_name="import",
+            index=models.Index(fields=["status", "lease_until"], name="datasets_import_lease"),
         ),
         migrations.AddConstraint(
-            model_name='import',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'running', 'stopping', 'succeeded', 'failed', 'canceled'])), name='datasets_import_status'),
+            model_name="import",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "status__in",
+                        ["queued", "running", "stopping", "succeeded", "failed", "canceled"],
+                    )
+                ),
+                name="datasets_import_status",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='import',
-            constraint=models.CheckConstraint(condition=models.Q(('finished_at__isnull', False), ('status__in', ['queued', 'running', 'stopping']), _connector='OR'), name='datasets_import_ended_at'),
+            model_name="import",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("finished_at__isnull", False),
+                    ("status__in", ["queued", "running", "stopping"]),
+                    _connector="OR",
+                ),
+                name="datasets_import_ended_at",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='importevent',
-            constraint=models.UniqueConstraint(fields=('job', 'seq'), name='datasets_importevent_seq'),
+            model_name="importevent",
+            constraint=models.UniqueConstraint(
+                fields=("job", "seq"), name="datasets_importevent_seq"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='picture',
-            constraint=models.UniqueConstraint(fields=('project', 'sha256'), name='datasets_picture_once'),
+            model_name="picture",
+            constraint=models.UniqueConstraint(
+                fields=("project", "sha256"), name="datasets_picture_once"
+            ),
         ),
         migrations.AddIndex(
-            model_name='datasetimage',
-            index=models.Index(fields=['version', 'split', 'position'], name='datasets_image_split'),
+            model_name="datasetimage",
+            index=models.Index(
+                fields=["version", "split", "position"], name="datasets_image_split"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datasetimage',
-            constraint=models.UniqueConstraint(fields=('version', 'position'), name='datasets_image_place'),
+            model_name="datasetimage",
+            constraint=models.UniqueConstraint(
+                fields=("version", "position"), name="datasets_image_place"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datasetimage',
-            constraint=models.UniqueConstraint(fields=('version', 'picture'), name='datasets_image_once'),
+            model_name="datasetimage",
+            constraint=models.UniqueConstraint(
+                fields=("version", "picture"), name="datasets_image_once"
+            ),
         ),
     ]

@@ -11,10 +11,10 @@ register = template.Library()
 @register.filter
 def picture_url(image: Any) -> str:
     """Return the address of an image's picture."""
-    return reverse("datasets:image_file", args=[image.pk])
+    return reverse("image-file", args=[image.pk])
 
 
 @register.filter
 def thumbnail_url(image: Any) -> str:
     """Return the address of an image's thumbnail."""
-    return reverse("datasets:image_thumbnail", args=[image.pk])
+    return reverse("image-thumbnail", args=[image.pk])

@@ -1,0 +1,207 @@
+"""The API of imports, datasets, their versions and pictures."""
+
+from typing import Any, ClassVar
+
+from django.db.models import Count, OuterRef, Prefetch, Q, Subquery
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from accounts.idempotency import idempotent
+from datasets import exports, services
+from datasets.materialize import class_names, data_yaml, mapping_text
+from datasets.models import Dataset, DatasetClass, DatasetImage, DatasetVersion, Import
+from datasets.serializers import (
+    DatasetSerializer,
+    ImageQuerySerializer,
+    ImageSerializer,
+    ImportSerializer,
+    NewImportSerializer,
+    ResplitSerializer,
+    VersionSerializer,
+)
+from jobs.api import JobActionsMixin
+from jobs.errors import UserError
+from projects.viewsets import (
+    CreateMixin,
+    DestroyMixin,
+    ListMixin,
+    ProjectScopedViewSet,
+    RetrieveMixin,
+    UpdateMixin,
+)
+from storage.downloads import stream_file
+
+_YEAR_SECONDS = 365 * 24 * 3600
+
+
+class ImportViewSet(JobActionsMixin, ListMixin, RetrieveMixin, CreateMixin, ProjectScopedViewSet):
+    """Imports."""
+
+    queryset = Import.objects.select_related("version").all()
+    serializer_class = ImportSerializer
+    write_serializer_class = NewImportSerializer
+    parser_classes: ClassVar[list[Any]] = [MultiPartParser, JSONParser]
+    write_scope = "import"
+    filterset_fields = ("project", "status")
+    ordering_fields = ("created_at", "status")
+    created_status = status.HTTP_202_ACCEPTED
+
+    def perform_create(self, serializer: BaseSerializer[Any]) -> Import:
+        """Store the upload and queue its import."""
+        values = dict(serializer.validated_data)
+        if values.pop("source") != Import.Source.ZIP:
+            raise UserError("source_unavailable")
+        return services.create_import(user=self.request.user, **values)  # type: ignore[misc]
+
+
+class DatasetViewSet(ListMixin, RetrieveMixin, UpdateMixin, DestroyMixin, ProjectScopedViewSet):
+    """Datasets; an import makes them."""
+
+    queryset = Dataset.objects.all()
+    serializer_class = DatasetSerializer
+    write_scope = "import"
+    filterset_fields = ("project",)
+    ordering_fields = ("created_at", "name")
+
+    def get_queryset(self) -> Any:
+        """Datasets that the caller may see, with their newest version that is ready."""
+        newest = DatasetVersion.objects.ready().filter(dataset=OuterRef("pk")).order_by("-number")
+        return (
+            super()
+            .get_queryset()
+            .annotate(
+                version_count=Count("versions"), latest_version=Subquery(newest.values("pk")[:1])
+            )
+        )
+
+    def perform_update(self, serializer: BaseSerializer[Any]) -> Dataset:
+        """Rename a dataset."""
+        return services.rename_dataset(dataset=serializer.instance, **serializer.validated_data)
+
+    def perform_destroy(self, row: Dataset) -> None:
+        """Remove a dataset with its versions."""
+        services.delete_dataset(dataset=row)
+
+
+class VersionViewSet(ListMixin, RetrieveMixin, ProjectScopedViewSet):
+    """Versions of datasets."""
+
+    queryset = DatasetVersion.objects.select_related("dataset").prefetch_related(
+        Prefetch("classes", DatasetClass.objects.order_by("index"))
+    )
+    serializer_class = VersionSerializer
+    write_scope = "import"
+    filterset_fields = ("dataset", "status")
+    ordering_fields = ("created_at", "number")
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("split", enum=DatasetImage.Split.values),
+            OpenApiParameter("class", description="index or name of a class"),
+            OpenApiParameter("q", description="part of the file name"),
+        ],
+        responses=ImageSerializer(many=True),
+    )
+    @action(detail=True, filter_backends=[])
+    def images(self, request: Request, *_: Any, **__: Any) -> Response:
+        """List the pictures of a version with their boxes."""
+        version = self.get_object()
+        query = ImageQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        page = self.paginate_queryset(_filtered(version, query.validated_data))
+        names = {row.index: row.name for row in version.classes.all()}
+        context = {**self.get_serializer_context(), "class_names": names}
+        return self.get_paginated_response(ImageSerializer(page, many=True, context=context).data)
+
+    @extend_schema(responses={(200, "application/yaml"): OpenApiTypes.STR})
+    @action(detail=True, url_path="data.yaml", url_name="data-yaml", pagination_class=None)
+    def data_yaml(self, request: Request, *_: Any, **__: Any) -> HttpResponse:
+        """Return the class map as the `data.yaml` that training tools read."""
+        return _text(data_yaml(class_names(self.get_object())), "application/yaml", "data.yaml")
+
+    @extend_schema(responses={(200, "text/plain"): OpenApiTypes.STR})
+    @action(detail=True, url_path="mapping.txt", url_name="mapping", pagination_class=None)
+    def mapping(self, request: Request, *_: Any, **__: Any) -> HttpResponse:
+        """Return the class map, one `index: name` a line."""
+        return _text(mapping_text(class_names(self.get_object())), "text/plain", "mapping.txt")
+
+    @extend_schema(
+        parameters=[OpenApiParameter("format", enum=["yolo", "coco", "voc"])],
+        responses={(200, "application/zip"): OpenApiTypes.BINARY},
+    )
+    @action(detail=True, filter_backends=[], pagination_class=None)
+    def export(self, request: Request, *_: Any, **__: Any) -> Any:
+        """Return the version as a ZIP, made while it is sent."""
+        wanted = request.query_params.get("format", "yolo")
+        return exports.answer(request._request, self.get_object(), wanted)
+
+    @extend_schema(request=ResplitSerializer, responses={201: VersionSerializer})
+    @action(detail=True, methods=["post"])
+    @idempotent()
+    def resplit(self, request: Request, *_: Any, **__: Any) -> Response:
+        """Make a new version with the same pictures, split anew."""
+        version = self.get_object()
+        body = ResplitSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        made = services.resplit_version(version=version, **body.validated_data)
+        return Response(self.shown(made), status=status.HTTP_201_CREATED)
+
+
+class ImageViewSet(ProjectScopedViewSet):
+    """The bytes of pictures."""
+
+    queryset = DatasetImage.objects.select_related("picture", "version__dataset")
+    serializer_class = ImageSerializer
+    filterset_fields = ()
+
+    @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY})
+    @action(detail=True, filter_backends=[], pagination_class=None)
+    def file(self, request: Request, *_: Any, **__: Any) -> Any:
+        """Return a picture, upright."""
+        image = self.get_object()
+        return _picture_answer(request, image.picture.file, image.file_name)
+
+    @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY})
+    @action(detail=True, filter_backends=[], pagination_class=None)
+    def thumbnail(self, request: Request, *_: Any, **__: Any) -> Any:
+        """Return a picture, small."""
+        image = self.get_object()
+        return _picture_answer(request, image.picture.thumbnail, image.file_name)
+
+
+def _filtered(version: DatasetVersion, wanted: dict[str, Any]) -> Any:
+    rows = DatasetImage.objects.filter(version=version).select_related("picture")
+    if split := wanted.get("split"):
+        rows = rows.filter(split=split)
+    if name := wanted.get("class"):
+        is_class = Q(name=name) | (Q(index=int(name)) if name.isdecimal() else Q())
+        classes = DatasetClass.objects.filter(is_class, version=version)
+        rows = rows.filter(classes__dataset_class__in=classes).distinct()
+    if text := wanted.get("q"):
+        rows = rows.filter(file_name__icontains=text)
+    return rows.order_by("position")
+
+
+def _picture_answer(request: Request, file: Any, file_name: str) -> Any:
+    """Answer with a stored picture; its name is made from its content, so it never changes."""
+    return stream_file(
+        request._request,
+        file,
+        filename=file_name,
+        content_type=exports.content_type_of(file.name),
+        etag=file.name,
+        inline=True,
+        max_age=_YEAR_SECONDS,
+    )
+
+
+def _text(content: str, content_type: str, filename: str) -> HttpResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
+    return HttpResponse(content, content_type=f"{content_type}; charset=utf-8", headers=headers)

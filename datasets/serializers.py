@@ -1,0 +1,231 @@
+"""How the API shows imports, datasets and versions, and what it takes."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.reverse import reverse
+
+from datasets.models import Dataset, DatasetImage, DatasetVersion, Import
+from jobs.errors import describe
+from jobs.serializers import JobSerializerMixin
+from projects.serializer_base import (
+    NameField,
+    ProjectField,
+    ScopedField,
+    ScopedModelSerializer,
+    ScopedSerializer,
+)
+
+_LARGEST_SEED = 2**31 - 1
+
+
+class RatioField(serializers.FloatField):
+    """The share of the pictures that goes to validation: more than nothing, less than all."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"min_value": 0.01, "max_value": 0.99, **kwargs})
+
+
+class SeedField(serializers.IntegerField):
+    """The same seed splits the same pictures in the same way."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"min_value": 0, "max_value": _LARGEST_SEED, **kwargs})
+
+
+class ImportSerializer(JobSerializerMixin, ScopedModelSerializer):
+    """An import and how it stands."""
+
+    project = ProjectField(read_only=True)
+    dataset = serializers.UUIDField(source="version.dataset_id", read_only=True)
+    dataset_version = serializers.UUIDField(source="version_id", read_only=True)
+
+    class Meta:
+        model = Import
+        fields = [
+            "id",
+            "project",
+            "dataset",
+            "dataset_version",
+            "source",
+            "file_name",
+            "status",
+            "progress",
+            "error",
+            "created_at",
+            "finished_at",
+        ]
+
+
+class NewImportSerializer(ScopedSerializer):
+    """The form that starts an import."""
+
+    project = ProjectField()
+    dataset = ScopedField(queryset=Dataset.objects.all(), required=False)
+    dataset_name = NameField(required=False, allow_blank=True, default="")
+    source = serializers.ChoiceField(choices=Import.Source.choices, default=Import.Source.ZIP)
+    file = serializers.FileField(required=False, allow_empty_file=True)
+    split_ratio = RatioField(default=0.2)
+    split_seed = SeedField(default=0)
+    keep_splits = serializers.BooleanField(default=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Ask for what the source needs.
+
+        Raises:
+            ValidationError: the file is missing.
+        """
+        if attrs["source"] == Import.Source.ZIP and attrs.get("file") is None:
+            message = serializers.Field.default_error_messages["required"]
+            raise serializers.ValidationError({"file": message}, code="required")
+        return attrs
+
+
+class DatasetSerializer(ScopedModelSerializer):
+    """A dataset with how many versions it has."""
+
+    project = ProjectField(read_only=True)
+    name = NameField()
+    latest_version = serializers.UUIDField(read_only=True, allow_null=True)
+    versions = serializers.IntegerField(source="version_count", read_only=True)
+
+    class Meta:
+        model = Dataset
+        fields = ["id", "project", "name", "latest_version", "versions", "created_at"]
+
+
+class ClassSerializer(serializers.Serializer[Any]):
+    """A class with how often it occurs."""
+
+    index = serializers.IntegerField()
+    name = serializers.CharField()
+    boxes = serializers.IntegerField()
+    images = serializers.IntegerField()
+
+
+class ImageCountsSerializer(serializers.Serializer[Any]):
+    """How many images a version has, and in which split."""
+
+    total = serializers.IntegerField(source="images_total")
+    train = serializers.IntegerField(source="train_images")
+    val = serializers.IntegerField(source="val_images")
+    test = serializers.IntegerField(source="test_images")
+
+
+class WarningSerializer(serializers.Serializer[Any]):
+    """Something that was left out or repaired."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+    count = serializers.IntegerField()
+    examples = serializers.ListField(child=serializers.CharField())
+
+
+class VersionSerializer(ScopedModelSerializer):
+    """A version: what is in it and what was left out."""
+
+    dataset = ScopedField(read_only=True)
+    classes = ClassSerializer(many=True, read_only=True)
+    images = ImageCountsSerializer(source="*", read_only=True)
+    warnings = serializers.SerializerMethodField()
+
+    class Meta:
+        model = DatasetVersion
+        fields = [
+            "id",
+            "dataset",
+            "number",
+            "source",
+            "status",
+            "classes",
+            "images",
+            "boxes",
+            "split_ratio",
+            "split_seed",
+            "fingerprint",
+            "layout",
+            "warnings",
+            "created_at",
+        ]
+
+    @extend_schema_field(WarningSerializer(many=True))
+    def get_warnings(self, version: DatasetVersion) -> list[dict[str, Any]]:
+        """Return what was left out or repaired, in the reader's language."""
+        return [shown_warning(row) for row in version.warnings]
+
+
+def shown_warning(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a stored problem with its sentence in the active language."""
+    return {**row, "message": describe(row["code"], row)[0]}
+
+
+class ImageBoxSerializer(serializers.Serializer[Any]):
+    """A box in pixels of the upright picture."""
+
+    class_id = serializers.IntegerField()
+    class_name = serializers.CharField()
+    x1 = serializers.FloatField()
+    y1 = serializers.FloatField()
+    x2 = serializers.FloatField()
+    y2 = serializers.FloatField()
+
+
+class ImageSerializer(serializers.ModelSerializer[DatasetImage]):
+    """A picture of a version with its boxes; `class_names` comes by the context."""
+
+    width = serializers.IntegerField(source="picture.width", read_only=True)
+    height = serializers.IntegerField(source="picture.height", read_only=True)
+    url = serializers.SerializerMethodField()
+    thumbnail_url = serializers.SerializerMethodField()
+    boxes = serializers.SerializerMethodField()
+
+    class Meta:
+        model = DatasetImage
+        fields = ["id", "file_name", "width", "height", "split", "url", "thumbnail_url", "boxes"]
+
+    def get_url(self, image: DatasetImage) -> str:
+        """Return where the picture is."""
+        return self._address("image-file", image)
+
+    def get_thumbnail_url(self, image: DatasetImage) -> str:
+        """Return where the small picture is."""
+        return self._address("image-thumbnail", image)
+
+    @extend_schema_field(ImageBoxSerializer(many=True))
+    def get_boxes(self, image: DatasetImage) -> list[dict[str, Any]]:
+        """Return the boxes with the names of their classes."""
+        names: dict[int, str] = self.context["class_names"]
+        return [
+            {
+                "class_id": int(index),
+                "class_name": names.get(int(index), str(index)),
+                "x1": x1,
+                "y1": y1,
+                "x2": x2,
+                "y2": y2,
+            }
+            for index, x1, y1, x2, y2 in image.boxes
+        ]
+
+    def _address(self, name: str, image: DatasetImage) -> str:
+        return reverse(name, args=[image.pk], request=self.context["request"])
+
+
+class ImageQuerySerializer(serializers.Serializer[Any]):
+    """`?split=&class=&q=`: which pictures to list; a class by its index or its name."""
+
+    split = serializers.ChoiceField(choices=DatasetImage.Split.choices, required=False)
+    q = serializers.CharField(required=False, max_length=100, allow_blank=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        """Add `class`, which Python cannot name."""
+        name = serializers.CharField(required=False, max_length=100, allow_blank=True)
+        return {**super().get_fields(), "class": name}
+
+
+class ResplitSerializer(serializers.Serializer[Any]):
+    """How to split anew."""
+
+    split_ratio = RatioField(default=0.2)
+    split_seed = SeedField(default=0)
