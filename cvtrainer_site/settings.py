@@ -54,10 +54,10 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "accounts.middleware.UserLanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.UserLanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -140,6 +140,7 @@ WEIGHTS_DIR = env.str("CVTRAINER_WEIGHTS_DIR", default=str(HOME / "weights"))
 WORK_DIR = HOME / "work"
 TRAINING_LOADER_WORKERS = env.int("CVTRAINER_LOADER_WORKERS", default=0)
 WORKERS = site_env.workers()
+METRICS_NETWORKS = env.list("CVTRAINER_METRICS_NETWORKS", default=[])
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
@@ -159,6 +160,8 @@ ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_ON_GET = False
+# A key is an account seen from one address: see accounts.adapter.
+ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "5/m/key"}
 KNOX_TOKEN_MODEL = "accounts.ApiToken"  # noqa: S105  a model, no secret
 # Its own migrations make a table of tokens that nothing uses, in the way of a flush on PostgreSQL.
 MIGRATION_MODULES = {"knox": None}
@@ -195,6 +198,7 @@ LANGUAGE_CODE = "vi"
 LANGUAGES = [("vi", _("Vietnamese")), ("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
+FORMAT_MODULE_PATH = ["cvtrainer_site.formats"]
 USE_TZ = True
 TIME_ZONE = env.str("CVTRAINER_TIME_ZONE", default="Asia/Ho_Chi_Minh")
 
@@ -206,13 +210,13 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.IsAuthenticatedWithScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["accounts.parsers.LimitedJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "cvtrainer_site.api.pagination.PagePagination",
     "DEFAULT_FILTER_BACKENDS": [
-        "django_filters.rest_framework.DjangoFilterBackend",
-        "rest_framework.filters.OrderingFilter",
+        "projects.filters.ScopedFilterBackend",
+        "projects.filters.ClosedOrderingFilter",
     ],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "cvtrainer_site.api.schema.ContractSchema",
     "URL_FORMAT_OVERRIDE": None,  # `?format=` means what a client wants to download
     "EXCEPTION_HANDLER": "cvtrainer_site.api.errors.problem_handler",
     "DEFAULT_THROTTLE_CLASSES": ["accounts.throttling.PerMinuteThrottle"],
@@ -227,6 +231,15 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "JobStatus": "jobs.states.Status",
+        "VersionStatus": "datasets.models.DatasetVersion.Status",
+    },
+    "SERVE_PERMISSIONS": ["accounts.permissions.IsAuthenticatedWithScope"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "cvtrainer_site.api.schema.add_problems",
+    ],
 }
 
 LOGGING = logs.configure(env.str("CVTRAINER_LOG_LEVEL", default="INFO"))

@@ -3,11 +3,12 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from cvtrainer_site import views
+from cvtrainer_site import health_views, views
 
 handler400 = "cvtrainer_site.api.handlers.bad_request"
 handler403 = "cvtrainer_site.api.handlers.permission_denied"
 handler404 = "cvtrainer_site.api.handlers.page_not_found"
+handler429 = "cvtrainer_site.api.handlers.too_many_requests"
 handler500 = "cvtrainer_site.api.handlers.server_error"
 
 urlpatterns = [
@@ -15,8 +16,11 @@ urlpatterns = [
     path("running/", views.home_running, name="home_running"),
     path("activity/", views.activity, name="activity"),
     path("projects/<uuid:project_id>/", views.project_overview, name="project_overview"),
-    path("accounts/", include("allauth.account.urls")),
+    path("accounts/", include("accounts.sign_in_urls")),
     path("admin/", admin.site.urls),
+    path("healthz", health_views.healthz, name="healthz"),
+    path("readyz", health_views.readyz, name="readyz"),
+    path("metrics", health_views.metrics, name="metrics"),
     path("api/", include("cvtrainer_site.api.urls")),
     path("", include("accounts.urls")),
     path("", include("projects.urls")),

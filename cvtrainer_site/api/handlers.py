@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import render
 from django.views import defaults
 
 from cvtrainer_site.api.errors import problem_of
@@ -32,6 +33,13 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBa
     if is_api(request):
         return problem_of(exception).response()
     return defaults.page_not_found(request, exception)
+
+
+def too_many_requests(request: HttpRequest) -> HttpResponseBase:
+    """Answer 429: too many tries to sign in."""
+    response = render(request, "429.html", status=429)
+    response["Retry-After"] = "60"
+    return response
 
 
 def server_error(request: HttpRequest, *_: Any) -> HttpResponseBase:

@@ -2,13 +2,18 @@
 
 from django.urls import include, path
 
+from cvtrainer_site.api import docs
+
+_APPS = ("accounts", "projects", "jobs", "datasets", "training", "detection")
+
 urlpatterns = [
+    path("docs/", docs.docs, name="api-docs"),
     path(
         "v1/",
         include(
             [
-                path("", include(f"{app}.api_urls"))
-                for app in ("accounts", "projects", "jobs", "datasets", "training", "detection")
+                path("schema/", docs.SchemaView.as_view(), name="schema"),
+                *(path("", include(f"{app}.api_urls")) for app in _APPS),
             ]
         ),
     ),
