@@ -9,4 +9,5 @@ urlpatterns = [
     path("account/", views.account, name="account"),
     path("account/language/", views.language, name="language"),
     path("account/tokens/", views.token_list, name="token_list"),
+    path("account/tokens/<uuid:token_id>/revoke/", views.token_revoke, name="token_revoke"),
 ]

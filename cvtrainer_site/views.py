@@ -64,7 +64,9 @@ def activity(request: HttpRequest) -> HttpResponse:
 def project_overview(request: HttpRequest, project_id: UUID) -> HttpResponse:
     """Show the three steps of a project and what each has brought so far."""
     project = get_project(request, project_id)
-    versions = DatasetVersion.objects.filter(dataset__project=project).select_related("dataset")
+    versions = DatasetVersion.objects.filter(dataset__project=project).select_related(
+        "dataset", "import_job"
+    )
     return render_page(
         request,
         "project_overview.html",

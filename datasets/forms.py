@@ -29,7 +29,7 @@ class ZipImportForm(forms.Form):
         label=_("Name of the new dataset"),
         required=False,
         max_length=MAX_LENGTH,
-        help_text=_("So that you find it again: where and when the pictures were taken."),
+        help_text=_("Where and when the pictures were taken; left empty, the name of the file."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     split_percent = forms.IntegerField(
@@ -65,13 +65,12 @@ class ZipImportForm(forms.Form):
         field.queryset = Dataset.objects.filter(project=project)
 
     def clean(self) -> dict[str, Any]:
-        """Ask for a name where the dataset is a new one."""
+        """Fill in what may be left out."""
         data: dict[str, Any] = super().clean() or {}
-        name = data.get("dataset_name") or ""
-        if data.get("dataset") is None and "dataset" not in self.errors:
-            try:
-                data["dataset_name"] = clean_name(name)
-            except forms.ValidationError as error:
-                self.add_error("dataset_name", error)
         data["split_seed"] = data.get("split_seed") or 0
         return data
+
+    def clean_dataset_name(self) -> str:
+        """Return the name in composed form, or nothing."""
+        name: str = self.cleaned_data["dataset_name"]
+        return clean_name(name) if name.strip() else ""

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import User
+from datasets import services
 from datasets.class_table import class_table
 from datasets.forms import ZipImportForm
 from datasets.gallery import Filters, boxes_of, counts_of, place_of, shape_of
@@ -156,8 +157,6 @@ def image_detail(request: HttpRequest, image_id: UUID) -> HttpResponse:
 
 def _start_import(project: Project, user: User, form: ZipImportForm) -> Import | None:
     """Start the import of a valid form; what speaks against it goes into the form."""
-    from datasets import services
-
     data = form.cleaned_data
     try:
         return services.create_import(

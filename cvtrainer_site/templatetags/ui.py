@@ -7,7 +7,8 @@ from typing import Any
 from django import template
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.forms import BoundField
-from django.forms.widgets import CheckboxInput, RadioSelect, Select
+from django.forms.boundfield import BoundWidget
+from django.forms.widgets import CheckboxInput, CheckboxSelectMultiple, RadioSelect, Select
 from django.templatetags.static import static
 from django.utils import formats, timezone
 from django.utils.html import format_html
@@ -109,9 +110,22 @@ def is_check(field: BoundField) -> bool:
 
 
 @register.filter
+def is_select(field: BoundField) -> bool:
+    """Tell whether a field is a list to choose from."""
+    return isinstance(field.field.widget, Select)
+
+
+@register.filter
 def is_choice(field: BoundField) -> bool:
     """Tell whether a field is a group of choices."""
-    return isinstance(field.field.widget, RadioSelect)
+    return isinstance(field.field.widget, RadioSelect | CheckboxSelectMultiple)
+
+
+@register.filter
+def tick(option: BoundWidget) -> SafeString:
+    """Draw one box of a group of choices."""
+    option.data["attrs"]["class"] = "form-check-input"
+    return SafeString(option.tag(wrap_label=False))
 
 
 @register.filter
@@ -121,7 +135,10 @@ def control(field: BoundField) -> SafeString:
     css = next((css for kind, css in _CLASSES.items() if isinstance(widget, kind)), "form-control")
     described = [f"{field.id_for_label}-help"] if field.help_text else []
     described += [f"{field.id_for_label}-error"] if field.errors else []
-    attrs = {"class": f"{css} {widget.attrs.get('class', '')}".strip()}
+    # No placeholders: they vanish when they are needed, and repeat the label.
+    attrs = {"class": f"{css} {widget.attrs.get('class', '')}".strip(), "placeholder": ""}
+    if isinstance(widget, CheckboxInput | Select):
+        attrs.pop("placeholder")
     if described:
         attrs["aria-describedby"] = " ".join(described)
     if field.errors:

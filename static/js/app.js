@@ -47,5 +47,5 @@ async function copyText(button) {
     return;
   }
   say(button.dataset.copied);
-  button.lastChild.textContent = button.dataset.copied;
+  button.lastElementChild.textContent = button.dataset.copied;
 }

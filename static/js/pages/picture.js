@@ -14,11 +14,14 @@ view.show({
   boxes,
 });
 
+// Names hide a full shelf: there they come when they are asked for.
+const namesButton = page.querySelector("[data-names]");
+if (boxes.length > (innerWidth < 768 ? 8 : 30)) view.showLabels(toggle(namesButton));
+
 page.addEventListener("click", (event) => {
   const zoom = event.target.closest("[data-zoom]");
   if (zoom) view.zoomTo(view.scale * (zoom.dataset.zoom === "in" ? 1.5 : 1 / 1.5));
-  const names = event.target.closest("[data-names]");
-  if (names) view.showLabels(toggle(names));
+  if (event.target.closest("[data-names]")) view.showLabels(toggle(namesButton));
   const one = event.target.closest("[data-class]");
   if (one) chooseClass(one);
 });
