@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from datasets.boxes import Box, in_pixels, joined, turned
 from datasets.fingerprint import Fingerprint
 from datasets.models import DatasetClass, DatasetImage, DatasetVersion, ImageClass, Import, Picture
+from datasets.picture_pool import PicturePool
 from datasets.picture_store import Incoming, store_pictures
 from datasets.problems import Problems
 from datasets.sources.base import LabelState, PictureRecord, Source
@@ -46,6 +47,7 @@ class Ingest:
     job: Import
     reporter: Reporter
     source: Source
+    pool: PicturePool
     #: Images so far, by the digest of their bytes: row, classes and the split they brought along.
     items: dict[str, SplitItem] = field(default_factory=dict)
     rows: dict[str, UUID] = field(default_factory=dict)
@@ -97,7 +99,8 @@ class Ingest:
     def _bring_in(self, chunk: list[PictureRecord]) -> None:
         """Check and store the pictures of a chunk, then write their rows together."""
         new: dict[str, PictureRecord] = {}
-        pictures = store_pictures(self.job.project_id, self._new_ones(chunk, new), self.problems)
+        incoming = self._new_ones(chunk, new)
+        pictures = store_pictures(self.job.project_id, incoming, self.pool, self.problems)
         with transitions.fenced(self.job):
             known = _save_pictures(self.job.project_id, pictures)
             DatasetImage.objects.bulk_create(

@@ -1,18 +1,19 @@
 """Checks pictures on all cores and stores them under names made from their content."""
 
-import os
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from uuid import UUID
 
 from datasets.models import Picture, images_storage
-from datasets.pictures import PictureRefused, PreparedPicture, prepare_picture
+from datasets.picture_pool import PicturePool
+from datasets.pictures import PictureRefused, PreparedPicture
 from datasets.problems import Problems
 from storage.local import put_file
 from storage.names import content_name
+
+#: Pictures that are looked up together, and so the most that are held in memory.
+_LOOKED_UP = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Incoming:
 
 
 def store_pictures(
-    project_id: UUID, incoming: Iterable[Incoming], problems: Problems
+    project_id: UUID, incoming: Iterable[Incoming], pool: PicturePool, problems: Problems
 ) -> list[Picture]:
     """Return pictures that are in storage, in any order; rows of new ones are not saved yet.
 
@@ -33,20 +34,21 @@ def store_pictures(
     reason in `problems`. Memory holds a few pictures at a time.
     """
     stored: list[Picture] = []
-    iterator = iter(incoming)
-    workers = os.cpu_count() or 1
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[tuple[Incoming, Future[PreparedPicture]]] = deque()
-        while batch := list(islice(iterator, workers)):
+
+    def unknown() -> Iterator[tuple[Incoming, bytes]]:
+        iterator = iter(incoming)
+        while batch := list(islice(iterator, _LOOKED_UP)):
             known = _known(project_id, batch)
-            stored += known.values()
-            for item in batch:
-                if item.sha256 not in known:
-                    waiting.append((item, pool.submit(prepare_picture, item.data)))
-            while len(waiting) > workers:
-                stored += _finish(project_id, *waiting.popleft(), problems)
-        while waiting:
-            stored += _finish(project_id, *waiting.popleft(), problems)
+            stored.extend(known.values())
+            yield from ((item, item.data) for item in batch if item.sha256 not in known)
+
+    for item, result in pool.prepare(unknown()):
+        if isinstance(result, PictureRefused):
+            problems.add(result.code, item.key)
+            continue
+        for note in result.notes:
+            problems.add(note, item.key)
+        stored.append(_store(project_id, item.sha256, result))
     return stored
 
 
@@ -54,19 +56,6 @@ def _known(project_id: UUID, batch: list[Incoming]) -> dict[str, Picture]:
     digests = [item.sha256 for item in batch]
     rows = Picture.objects.filter(project_id=project_id, sha256__in=digests)
     return {row.sha256: row for row in rows}
-
-
-def _finish(
-    project_id: UUID, item: Incoming, future: "Future[PreparedPicture]", problems: Problems
-) -> Iterator[Picture]:
-    try:
-        prepared = future.result()
-    except PictureRefused as refused:
-        problems.add(refused.code, item.key)
-        return
-    for note in prepared.notes:
-        problems.add(note, item.key)
-    yield _store(project_id, item.sha256, prepared)
 
 
 def _store(project_id: UUID, sha256: str, prepared: PreparedPicture) -> Picture:

@@ -5,6 +5,7 @@ from django.utils.translation import gettext as _
 from datasets import services
 from datasets.ingest import Ingest, Totals
 from datasets.models import DatasetVersion, Import
+from datasets.picture_pool import PicturePool
 from datasets.sources.zip import ZipSource
 from jobs.errors import CancelRequested, UserError
 from jobs.reporter import Reporter
@@ -26,8 +27,8 @@ def import_zip(job: Import, reporter: Reporter) -> Commit:
     """
     reporter.progress("read", 0, 0)
     try:
-        with local_path(job.file) as path, ZipSource(path) as source:
-            totals = Ingest(job, reporter, source).run()
+        with local_path(job.file) as path, ZipSource(path) as source, PicturePool() as pool:
+            totals = Ingest(job, reporter, source, pool).run()
             warnings, layout = source.problems.rows(), dict(source.layout)
     except (UserError, CancelRequested):
         services.discard_import(job=job)

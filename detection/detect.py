@@ -1,12 +1,14 @@
 """Finds objects on the pictures of one detection."""
 
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 from django.db import transaction
 
-from datasets.pictures import PictureRefused, PreparedPicture, prepare_picture
+from datasets.picture_pool import PicturePool
+from datasets.pictures import PictureRefused, PreparedPicture
 from detection.models import Detection, DetectionImage, detections_storage
 from detection.pictures import Pixels, decode
 from detection.yolo import LoadedModel, ModelCache, Prediction, WeightsRefused
@@ -21,7 +23,9 @@ _CHUNK = 8
 _STAGES = ("preprocess", "inference", "postprocess")
 
 
-def detect(detection: Detection, reporter: Reporter, models: ModelCache) -> Commit:
+def detect(
+    detection: Detection, reporter: Reporter, models: ModelCache, pool: PicturePool
+) -> Commit:
     """Look at each picture; a bad one gets its own error, the others are still answered.
 
     Raises:
@@ -33,7 +37,7 @@ def detect(detection: Detection, reporter: Reporter, models: ModelCache) -> Comm
     timing = dict.fromkeys(_STAGES, 0.0)
     for start in range(0, len(rows), _CHUNK):
         reporter.raise_if_cancelled()
-        _detect_chunk(rows[start : start + _CHUNK], model, detection.iou, timing)
+        _detect_chunk(rows[start : start + _CHUNK], model, detection.iou, pool, timing)
         if len(rows) > _CHUNK:
             reporter.progress("detect", min(start + _CHUNK, len(rows)), len(rows))
     timing["queue"] = _waited_ms(detection)
@@ -59,9 +63,13 @@ def load_model(model: TrainedModel, models: ModelCache) -> LoadedModel:
 
 
 def _detect_chunk(
-    rows: list[DetectionImage], model: LoadedModel, iou: float, timing: dict[str, float]
+    rows: list[DetectionImage],
+    model: LoadedModel,
+    iou: float,
+    pool: PicturePool,
+    timing: dict[str, float],
 ) -> None:
-    opened = [(row, pixels) for row in rows if (pixels := _open(row)) is not None]
+    opened = list(_open(rows, pool))
     predictions = model.predict([pixels for _, pixels in opened], iou=iou)
     for (row, _), prediction in zip(opened, predictions, strict=True):
         row.objects_found = prediction.objects
@@ -73,20 +81,23 @@ def _stage_ms(prediction: Prediction, stage: str) -> float:
     return float(getattr(prediction, f"{stage}_ms"))
 
 
-def _open(row: DetectionImage) -> Pixels | None:
-    """Return the upright pixels of a picture, and put it into storage as it may be shown.
+def _open(rows: list[DetectionImage], pool: PicturePool) -> Iterator[tuple[DetectionImage, Pixels]]:
+    """Yield the upright pixels of the pictures, and store each as it may be shown.
 
-    A picture that cannot be used gets its error and gives nothing.
+    A picture that cannot be used gets its error and is left out.
     """
+    for row, result in pool.prepare((row, _bytes(row)) for row in rows):
+        if isinstance(result, PictureRefused):
+            row.error = UserError(result.code).as_row()
+            continue
+        _keep(row, result)
+        yield row, decode(result.content)
+
+
+def _bytes(row: DetectionImage) -> bytes:
     with row.file.open("rb") as file:
-        data = file.read()
-    try:
-        prepared = prepare_picture(data)
-    except PictureRefused as refused:
-        row.error = UserError(refused.code).as_row()
-        return None
-    _keep(row, prepared)
-    return decode(prepared.content)
+        data: bytes = file.read()
+    return data
 
 
 def _keep(row: DetectionImage, prepared: PreparedPicture) -> None:

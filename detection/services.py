@@ -179,7 +179,7 @@ def _is_zip(file: Any) -> bool:
     return bool(start == b"PK\x03\x04")
 
 
-class _Member(File[bytes]):
+class _Member(File):
     """A picture in a ZIP, read only when it is stored."""
 
     def __init__(self, archive: Archive, member: Any) -> None:
