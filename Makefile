@@ -6,7 +6,7 @@ VENV_PYTHON := .venv/bin/python
 # More for pytest, for example: make test ARGS="tests/jobs -k claim"
 ARGS ?= -n 2
 
-.PHONY: help setup setup-tests up demo test check fix bench
+.PHONY: help setup setup-tests up demo test check fix bench compose-secrets
 help:
 	@echo "make demo      start the portal and do the main job with a sample project"
 	@echo "make up        start the portal (Ctrl-C ends it)"
@@ -38,6 +38,10 @@ fix: setup
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 	git ls-files -z '*.html' | xargs -0 -r .venv/bin/djade --target-version 5.2
+
+# The secrets that docker-compose.yml reads.
+compose-secrets:
+	@$(PYTHON) scripts/compose_secrets.py
 
 bench: setup
 	@$(VENV_PYTHON) -m benchmarks
