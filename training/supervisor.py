@@ -169,7 +169,7 @@ class _Attempt:
     def _train(self, names: list[str], resume: Resume | None) -> Message:
         spec = self._spec(names, resume)
         self.reporter.log(_("Starting the trainer."))
-        with open_trainer(config_dir=self.folder / "config") as trainer:
+        with open_trainer(config_dir=Path(settings.WORK_DIR) / "trainer") as trainer:
             trainer.start(spec)
             self.heard_at = self.epoch_began = time.monotonic()
             return self._listen(trainer)

@@ -15,7 +15,7 @@ class TrainingWorker(ForkingWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._spare = Spare(
-            sockets=Path(settings.SOCKET_DIR), config_dir=Path(settings.WORK_DIR) / "spare"
+            sockets=Path(settings.SOCKET_DIR), config_dir=Path(settings.WORK_DIR) / "trainer"
         )
 
     def dequeue_job_and_maintain_ttl(self, *args: Any, **kwargs: Any) -> Any:
