@@ -1,0 +1,187 @@
+"""Prepares many pictures in processes of their own: one bad picture costs only itself."""
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from datasets.picture_worker import HEAD, LENGTH
+from datasets.pictures import PictureRefused, PreparedPicture
+
+_ROOT = Path(__file__).resolve().parent.parent
+_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
+_CHUNK = 1024 * 1024
+_SECONDS = 60.0
+#: Nothing that a worker sends is larger; one that says so has been taken over.
+_LONGEST_HEAD = 4096
+_LONGEST_PART = 1024**3
+
+Key = TypeVar("Key")
+Result = PreparedPicture | PictureRefused
+
+
+class PicturePool:
+    """Some processes that prepare pictures; end it with the block.
+
+    In memory are at most `processes` pictures and their results.
+    """
+
+    def __init__(self, *, processes: int = 2, seconds: float = _SECONDS) -> None:
+        """Set up a pool; processes start with the first pictures.
+
+        Args:
+            processes: how many pictures are prepared at once.
+            seconds: how long one may take before it counts as crashed.
+        """
+        self._idle = deque(_Process(seconds) for _ in range(processes))
+        self._all = tuple(self._idle)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for process in self._all:
+            process.end()
+
+    def prepare(self, pictures: Iterable[tuple[Key, bytes]]) -> Iterator[tuple[Key, Result]]:
+        """Yield each picture prepared, or why it is refused, in the order in which they come.
+
+        Args:
+            pictures: whatever the caller knows a picture by, and its bytes; taken one by one.
+        """
+        busy: deque[tuple[Key, _Process]] = deque()
+        for key, data in pictures:
+            if not self._idle:
+                yield self._collect(busy)
+            process = self._idle.popleft()
+            process.send(data)
+            busy.append((key, process))
+        while busy:
+            yield self._collect(busy)
+
+    def _collect(self, busy: "deque[tuple[Key, _Process]]") -> tuple[Key, Result]:
+        key, process = busy.popleft()
+        result = process.receive()
+        self._idle.append(process)
+        return key, result
+
+
+class _Crashed(Exception):
+    """The process is gone, or silent for too long, or does not keep to the form."""
+
+
+class _Process:
+    """One worker; it is started anew after it crashed."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._child: subprocess.Popen[bytes] | None = None
+        self._deadline = 0.0
+
+    def send(self, data: bytes) -> None:
+        """Give the worker a picture."""
+        self._child = self._child or _start()
+        self._deadline = time.monotonic() + self._seconds
+        # If the worker is gone, receive() finds out.
+        with suppress(_Crashed, BrokenPipeError):
+            self._write(LENGTH.pack(len(data)))
+            self._write(data)
+
+    def receive(self) -> Result:
+        """Return what became of the picture."""
+        try:
+            head = json.loads(self._read(self._length()))
+            if "refused" in head:
+                return PictureRefused(str(head["refused"]))
+            content, thumbnail = (self._read(_checked(length)) for length in head.pop("lengths"))
+            return PreparedPicture(content=content, thumbnail=thumbnail, **_typed(head))
+        except (_Crashed, ValueError, TypeError, KeyError):
+            self.end()
+            return PictureRefused("picture_crashed")
+
+    def _length(self) -> int:
+        length: int = HEAD.unpack(self._read(HEAD.size))[0]
+        if length > _LONGEST_HEAD:
+            raise _Crashed
+        return length
+
+    def _write(self, data: bytes) -> None:
+        assert self._child and self._child.stdin
+        pipe, rest = self._child.stdin.fileno(), memoryview(data)
+        while rest:
+            self._wait(pipe, select.POLLOUT)
+            rest = rest[os.write(pipe, rest) :]
+
+    def _read(self, length: int) -> bytes:
+        assert self._child and self._child.stdout
+        pipe, received = self._child.stdout.fileno(), bytearray()
+        while len(received) < length:
+            self._wait(pipe, select.POLLIN)
+            chunk = os.read(pipe, min(_CHUNK, length - len(received)))
+            if not chunk:
+                raise _Crashed
+            received += chunk
+        return bytes(received)
+
+    def _wait(self, pipe: int, event: int) -> None:
+        left = self._deadline - time.monotonic()
+        poll = select.poll()
+        poll.register(pipe, event)
+        if left <= 0 or not poll.poll(left * 1000):
+            raise _Crashed
+
+    def end(self) -> None:
+        """Stop the worker at once."""
+        if self._child is None:
+            return
+        self._child.kill()
+        self._child.wait()
+        for pipe in (self._child.stdin, self._child.stdout):
+            assert pipe
+            pipe.close()
+        self._child = None
+
+
+def _start() -> "subprocess.Popen[bytes]":
+    kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    child = subprocess.Popen(
+        [sys.executable, "-m", "datasets.picture_worker"],
+        cwd=_ROOT,
+        env={**kept, "PYTHONDONTWRITEBYTECODE": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,
+    )
+    assert child.stdin
+    os.set_blocking(child.stdin.fileno(), False)
+    return child
+
+
+def _checked(length: Any) -> int:
+    if not isinstance(length, int) or not 0 <= length <= _LONGEST_PART:
+        raise _Crashed
+    return length
+
+
+def _typed(head: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "suffix": str(head["suffix"]),
+        "content_type": str(head["content_type"]),
+        "width": int(head["width"]),
+        "height": int(head["height"]),
+        "orientation": int(head["orientation"]),
+        "notes": tuple(map(str, head["notes"])),
+    }
