@@ -79,7 +79,11 @@ def _reserve(request: Request, key: str, fingerprint: str) -> IdempotentAnswer |
     try:
         with transaction.atomic():
             return IdempotentAnswer.objects.create(
-                **_owner(request), key=key, body_sha256=fingerprint, status_code=0, body=None
+                **_owner(request),
+                key=key,
+                path=request.path[:200],
+                body_sha256=fingerprint,
+                status_code=0,
             )
     except IntegrityError:
         return None

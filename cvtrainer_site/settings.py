@@ -6,6 +6,7 @@ from whitenoise.compress import Compressor
 
 from cvtrainer_site import env as site_env
 from cvtrainer_site import logs
+from cvtrainer_site.api.options import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
 from cvtrainer_site.env import BASE_DIR, env
 
 HOME = site_env.home()
@@ -27,7 +28,7 @@ INSTALLED_APPS = [
     "training",
     "detection",
     "cvtrainer_site",
-    "django.contrib.admin",
+    "cvtrainer_site.admin_config.PortalAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -207,43 +208,5 @@ USE_TZ = True
 TIME_ZONE = env.str("CVTRAINER_TIME_ZONE", default="Asia/Ho_Chi_Minh")
 
 API_REQUESTS_PER_MINUTE = env.int("CVTRAINER_API_REQUESTS_PER_MINUTE", default=6000)
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "accounts.authentication.BearerAuthentication",
-        "accounts.authentication.BrowserAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.IsAuthenticatedWithScope"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["accounts.parsers.LimitedJSONParser"],
-    "DEFAULT_PAGINATION_CLASS": "cvtrainer_site.api.pagination.PagePagination",
-    "DEFAULT_FILTER_BACKENDS": [
-        "projects.filters.ScopedFilterBackend",
-        "projects.filters.ClosedOrderingFilter",
-    ],
-    "DEFAULT_SCHEMA_CLASS": "cvtrainer_site.api.schema.ContractSchema",
-    "URL_FORMAT_OVERRIDE": None,  # `?format=` means what a client wants to download
-    "EXCEPTION_HANDLER": "cvtrainer_site.api.errors.problem_handler",
-    "DEFAULT_THROTTLE_CLASSES": ["accounts.throttling.PerMinuteThrottle"],
-    "TEST_REQUEST_DEFAULT_FORMAT": "json",
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "CVTrainer",
-    "VERSION": "v1",
-    "DESCRIPTION": "Import pictures, train a detector, detect and count.",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {
-        "JobStatus": "jobs.states.Status",
-        "VersionStatus": "datasets.models.DatasetVersion.Status",
-    },
-    "SERVE_PERMISSIONS": ["accounts.permissions.IsAuthenticatedWithScope"],
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "cvtrainer_site.api.schema.add_problems",
-    ],
-}
 
 LOGGING = logs.configure(env.str("CVTRAINER_LOG_LEVEL", default="INFO"))

@@ -103,4 +103,3 @@ class ProjectField(ScopedField):
         if not kwargs.get("read_only"):
             kwargs.setdefault("queryset", Project.objects.all())
         super().__init__(**kwargs)
-

@@ -4,20 +4,25 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0002_initial'),
+        ("accounts", "0002_initial"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='idempotentanswer',
-            name='body',
+            model_name="idempotentanswer",
+            name="body",
             field=models.JSONField(null=True),
         ),
         migrations.AlterField(
-            model_name='user',
-            name='language',
-            field=models.CharField(blank=True, choices=[('vi', 'Vietnamese'), ('en', 'English')], default='', max_length=5, verbose_name='language'),
+            model_name="user",
+            name="language",
+            field=models.CharField(
+                blank=True,
+                choices=[("vi", "Vietnamese"), ("en", "English")],
+                default="",
+                max_length=5,
+                verbose_name="language",
+            ),
         ),
     ]

@@ -1,0 +1,77 @@
+"""Users, groups, tokens and remembered answers in the Django admin: for superusers only."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.forms import UserCreationForm
+from django.contrib.auth.models import Group
+from django.http import HttpRequest
+
+from accounts.admin_base import ReadOnlyAdmin, SuperuserMixin
+from accounts.models import ApiToken, IdempotentAnswer, User
+
+admin.site.unregister(Group)
+
+
+class NewUserForm(UserCreationForm):  # type: ignore[type-arg]
+    """A name and a password: a user without one could never sign in."""
+
+    class Meta:
+        model = User
+        fields = ["username"]
+
+
+@admin.register(User)
+class PersonAdmin(SuperuserMixin, UserAdmin):  # type: ignore[type-arg]
+    """Users are deactivated, never deleted: projects must keep their owners."""
+
+    list_display = ["username", "email", "is_active", "is_staff", "is_superuser", "last_login"]
+    search_fields = ["username", "email", "first_name", "last_name"]
+    readonly_fields = ["last_login", "date_joined"]
+    add_form = NewUserForm
+    add_fieldsets = ((None, {"fields": ("username", "password1", "password2")}),)
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        (None, {"fields": ("first_name", "last_name", "email", "language")}),
+        (None, {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
+        (None, {"fields": ("last_login", "date_joined")}),
+    )
+    filter_horizontal = ["groups"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+
+@admin.register(Group)
+class PersonGroupAdmin(SuperuserMixin, GroupAdmin):
+    """Groups of rights in this admin; roles in projects are something else."""
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(SuperuserMixin, ReadOnlyAdmin):
+    """Tokens: looked at and revoked, never made or changed; the digest is not shown."""
+
+    list_display = ["name", "user", "scopes", "project", "created", "expiry", "last_used_at"]
+    list_select_related = ["user", "project"]
+    search_fields = ["name", "user__username", "project__name"]
+    list_filter = ["created", "expiry"]
+    date_hierarchy = "created"
+    fields = ["id", "name", "user", "scopes", "project", "created", "expiry", "last_used_at"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Revoking is deleting."""
+        return self.has_view_permission(request, obj)
+
+
+@admin.register(IdempotentAnswer)
+class IdempotentAnswerAdmin(SuperuserMixin, ReadOnlyAdmin):
+    """Answers that are given again to repeated requests."""
+
+    list_display = ["key", "user", "path", "status_code", "created_at"]
+    list_select_related = ["user"]
+    search_fields = ["key", "user__username", "path"]
+    list_filter = ["status_code", "created_at"]
+    date_hierarchy = "created_at"
+    fields = ["key", "user", "path", "status_code", "created_at", "body"]
