@@ -1,5 +1,6 @@
 """Where products stand on the shelves, who hides whom, and what of each can be seen."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -48,33 +49,39 @@ def fill_shelves(rng: Random, width: int, boards: list[Board], light_side: float
         light_side: where the light comes from, 0 left to 1 right.
     """
     standing: list[Standing] = []
+    kinds = _endless_kinds(rng)
     for board in boards:
         x = board.room * rng.uniform(-0.4, 0.1)
         crowding = rng.uniform(-0.16, 0.1)
         while x < width:
-            group = _place_group(rng, x, board, light_side, crowding)
+            group = _place_group(rng, next(kinds), x, board, light_side, crowding)
             standing += group
             x = max(item.left + item.sprite.width for item in group)
             x += board.room * rng.choice((-0.04, 0.02, 0.05, 0.1, 0.35))
     return standing[:_MOST_PRODUCTS]
 
 
+def _endless_kinds(rng: Random) -> Iterator[int]:
+    """Yield indices of kinds, each as often as the others."""
+    while True:
+        yield from rng.sample(range(len(KINDS)), len(KINDS))
+
+
 def _place_group(
-    rng: Random, x: float, board: Board, light_side: float, crowding: float
+    rng: Random, index: int, x: float, board: Board, light_side: float, crowding: float
 ) -> list[Standing]:
     """Return copies of one product side by side, now and then with others behind them."""
-    index = rng.randrange(len(KINDS))
     kind = KINDS[index]
     height = board.room * rng.uniform(*kind.tallness)
     sprite = draw_product(rng, kind, round(height), light_side)
     step = sprite.width * (1 + crowding + rng.uniform(-0.06, 0.06))
-    facings = rng.choice((1, 1, 2, 2, 3)) + (sprite.width < 0.35 * board.room)
+    facings = rng.choice((1, 1, 2, 2, 3))
     front, back = [], []
     for place in range(facings):
         left = x + place * step + rng.uniform(-0.04, 0.04) * sprite.width
         front.append(_stand(rng, index, sprite, left, board, depth=rng.uniform(0, 0.05)))
         if rng.random() < 0.15:
-            far = ImageEnhance.Brightness(sprite.reduce(1)).enhance(0.72)
+            far = ImageEnhance.Brightness(sprite).enhance(0.72)
             shifted = left + rng.choice((-0.5, 0.5)) * sprite.width
             back.append(_stand(rng, index, far, shifted, board, depth=rng.uniform(0.1, 0.14)))
     return back + front

@@ -37,7 +37,7 @@ def draw_scene(rng: Random, size: tuple[int, int] = SIZE) -> tuple[Image.Image, 
         The picture (RGB), and a box around what can be seen of each product.
     """
     light_side = rng.random()
-    boards = arrange_boards(rng, size[1], rows=rng.uniform(1.6, 2.6))
+    boards = arrange_boards(rng, size[1], rows=rng.uniform(1.4, 2.3))
     picture = draw_shelves(rng, size, boards)
     standing, boxes = visible_boxes(fill_shelves(rng, size[0], boards, light_side), size)
     picture = paint(picture, standing, light_side)
