@@ -107,7 +107,7 @@ RQ_QUEUES = {
 JOB_WORKERS = {
     "imports": "jobs.worker.ForkingWorker",
     "training": "training.worker.TrainingWorker",
-    "detection": "jobs.worker.InProcessWorker",
+    "detection": "detection.worker.DetectionWorker",
 }
 JOB_LEASE_SECONDS = env.float("CVTRAINER_LEASE_SECONDS", default=60.0)
 JOB_RENEW_SECONDS = JOB_LEASE_SECONDS / 6

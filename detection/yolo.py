@@ -51,6 +51,8 @@ def prepare_library(config_dir: Path) -> None:
     from training.trainer_process import prepare_libraries
 
     prepare_libraries(config_dir)
+    # What the library prints belongs to no run; errors still come through.
+    os.environ["YOLO_VERBOSE"] = "False"
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,10 @@ class ModelCache:
     def __init__(self, most: int = _MOST_LOADED) -> None:
         self._most = most
         self._models: OrderedDict[tuple[str, int], LoadedModel] = OrderedDict()
+
+    def warm_up(self) -> None:
+        """Import the library, which takes seconds, before somebody waits for it."""
+        import ultralytics.models.yolo.detect  # noqa: F401
 
     def get(self, sha256: str, imgsz: int, load: Callable[[], Path]) -> LoadedModel:
         """Return a warm model, or load it.
