@@ -164,6 +164,7 @@ def _start() -> "subprocess.Popen[bytes]":
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         bufsize=0,
+        pipesize=_CHUNK,
     )
     assert child.stdin
     os.set_blocking(child.stdin.fileno(), False)
