@@ -78,8 +78,11 @@ def _of_api_exception(exc: exceptions.APIException) -> Problem:
 def _of_validation_error(exc: exceptions.ValidationError) -> Problem:
     errors = list(_field_errors(exc.get_full_details()))
     fields = ", ".join(dict.fromkeys(error.field for error in errors if error.field))
-    whole = next((error.detail for error in errors if not error.field), "")
-    detail = whole or _sentence("invalid", fields=fields)
+    whole = next((error for error in errors if not error.field), None)
+    if whole is None:
+        detail = _sentence("invalid", fields=fields)
+    else:
+        detail = _sentence("no_object") if whole.code == "null" else whole.detail
     return Problem(exc.status_code, "invalid", detail, errors)
 
 

@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 SENTENCES: dict[str, str | Promise] = {
     "invalid": _("Correct these fields and send the request again: {fields}."),
+    "no_object": _("Send a JSON object with the fields of the request."),
     "parse_error": _("The request cannot be read. Check that it is complete and well formed."),
     "not_authenticated": _("Sign in, or send a valid token in the Authorization header."),
     "authentication_failed": _("The token is unknown, revoked or expired. Create a new one."),
