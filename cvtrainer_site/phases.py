@@ -6,6 +6,19 @@ from django.utils.translation import gettext_lazy as _
 _LABELS: dict[str, str | Promise] = {
     "working": _("Working"),
     "queued": _("Waiting for its turn"),
+    # imports
+    "read": _("Reading the ZIP"),
+    "pictures": _("Checking and storing the pictures"),
+    "split": _("Splitting into training and validation"),
+    "count": _("Counting"),
+    "finish": _("Finishing"),
+    # training runs
+    "prepare": _("Preparing"),
+    "train": _("Training"),
+    "validate": _("Measuring on the validation set"),
+    # detections and evaluations
+    "detect": _("Detecting objects"),
+    "measure": _("Measuring"),
 }
 
 

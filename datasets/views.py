@@ -186,8 +186,8 @@ def _preview(version: DatasetVersion) -> dict[str, Any]:
 
 
 def _version(request: HttpRequest, version_id: UUID) -> Any:
-    rows = DatasetVersion.objects.visible_to(request.user).select_related("dataset__project")
-    return get_object_or_404(rows, pk=version_id)
+    rows = DatasetVersion.objects.visible_to(request.user)
+    return get_object_or_404(rows.select_related("dataset__project", "import_job"), pk=version_id)
 
 
 def _imports(project: Any) -> Any:

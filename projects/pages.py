@@ -27,9 +27,7 @@ def get_project(
         Http404: it may not be seen.
         PermissionDenied: the user's role is none of `roles`.
     """
-    project: Project = get_object_or_404(
-        Project.objects.visible_to(request.user), pk=project_id
-    )
+    project: Project = get_object_or_404(Project.objects.visible_to(request.user), pk=project_id)
     require_role(request, project, roles)
     return project
 

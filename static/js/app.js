@@ -36,6 +36,13 @@ addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
+// What ended on the page that shows it needs no notice.
+addEventListener("htmx:oobAfterSwap", () => {
+  for (const link of document.querySelectorAll("#toasts a")) {
+    if (link.pathname === location.pathname) link.closest(".notice").remove();
+  }
+});
+
 async function copyText(button) {
   const source = document.querySelector(button.dataset.copy);
   const text = source.value ?? source.textContent;

@@ -1,6 +1,6 @@
-// A page that follows one job: progress and log stay live, and what the server draws is drawn again
-// when the status changes. Markup: see templates/datasets/import_detail.html.
-import { followJob } from "cvt/job-stream";
+// A page that follows one job: progress and log stay live, and what the server draws (#job and the
+// steps) is drawn again when the status changes. Markup: see templates/datasets/import_detail.html.
+import { ENDED, followJob } from "cvt/job-stream";
 import { LogView } from "cvt/log-view";
 import { Progress } from "cvt/progress";
 import { say } from "cvt/say";
@@ -24,12 +24,18 @@ export function followPage(root, { onFrame = () => {} } = {}) {
     progress = place && new Progress(place, phases);
   };
   const redraw = async () => {
-    await htmx.ajax("GET", location.href, { target: "#job", select: "#job", swap: "outerHTML" });
+    await redrawParts(["#job", "#steps"]);
     bind();
     say(document.querySelector("#job [data-status]")?.textContent ?? "");
   };
 
+  const setStatus = (to) => {
+    status = to;
+    log.setLive(!ENDED.has(to));
+  };
+
   bind();
+  setStatus(status);
   return followJob({
     slug,
     id,
@@ -43,7 +49,7 @@ export function followPage(root, { onFrame = () => {} } = {}) {
       if (frame.type === "status") {
         // The replay tells old statuses again: only what the page does not show yet is drawn.
         if (frame.seq > Number(root.dataset.lastSeq) && frame.status !== status) redraw();
-        status = frame.status;
+        setStatus(frame.status);
       }
       onFrame(frame);
     },
@@ -52,4 +58,15 @@ export function followPage(root, { onFrame = () => {} } = {}) {
       log.state.textContent = { polling: texts.polling, waiting: texts.waiting }[state] ?? "";
     },
   });
+}
+
+/** Ask the server for this page again and put the named parts of the answer in place. */
+export async function redrawParts(selectors) {
+  const response = await fetch(location.href, { headers: { Accept: "text/html" } });
+  if (!response.ok) return;
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  for (const selector of selectors) {
+    const [old, part] = [document.querySelector(selector), fresh.querySelector(selector)];
+    if (old && part) old.replaceWith(part);
+  }
 }

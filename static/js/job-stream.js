@@ -1,8 +1,8 @@
 // The story of a job, frame by frame: by WebSocket, resumed after every break; by polling where
 // sockets do not get through. Frames are numbered without gaps: each is handed on once, in order.
 
-const ENDED = new Set(["succeeded", "failed", "canceled"]);
-const REFUSED = new Set([4401, 4403, 4404]);
+export const ENDED = new Set(["succeeded", "failed", "canceled"]);
+const REFUSED = new Set([4401, 4403, 4404]); // as jobs/consumers.py closes
 const POLL_SECONDS = 2;
 const SOCKET_TRIES = 3;
 const SOCKET_AGAIN_SECONDS = 30;

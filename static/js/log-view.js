@@ -33,6 +33,12 @@ export class LogView {
     requestAnimationFrame(() => this.draw());
   }
 
+  /** Once nothing more comes, there is nothing to pause. */
+  setLive(isLive) {
+    if (!isLive) this.pause(false);
+    this.button.hidden = !isLive;
+  }
+
   pause(isPaused) {
     if (isPaused === this.isPaused) return;
     this.isPaused = isPaused;

@@ -1,5 +1,5 @@
 // Keeps components/progress.html live: phase, percent, counts, time left.
-import { count, duration, percent } from "cvt/format";
+import { count, decimal, duration, percent } from "cvt/format";
 
 export class Progress {
   /**
@@ -12,19 +12,21 @@ export class Progress {
     this.bar = root.querySelector("progress");
   }
 
-  /** Show a frame of type progress: {phase, done, total, percent, eta_seconds}. */
+  /** Show a frame of type progress: {phase, done, total, percent, eta_seconds, rate?}. */
   show(frame) {
     this.write("phase", this.phases[frame.phase] ?? this.phases.working);
     this.write("percent", frame.total ? percent(frame.percent) : "");
     this.write("counts", frame.total ? `${count(frame.done)} / ${count(frame.total)}` : "");
     if (frame.total) this.bar.value = frame.percent;
     else this.bar.removeAttribute("value");
-    this.showEta(frame.eta_seconds);
+    this.fill("eta", "{time}", frame.eta_seconds > 0 && duration(frame.eta_seconds));
+    this.fill("rate", "{rate}", frame.rate > 0 && decimal(frame.rate, frame.rate < 10 ? 1 : 0));
   }
 
-  showEta(seconds) {
-    const place = this.root.querySelector("[data-progress-eta]");
-    if (place) place.textContent = seconds > 0 ? place.dataset.text.replace("{time}", duration(seconds)) : "";
+  /** Fill a sentence that may be absent. */
+  fill(name, place, value) {
+    const text = this.root.querySelector(`[data-progress-${name}]`)?.dataset.text;
+    if (text) this.write(name, value ? text.replace(place, value) : "");
   }
 
   write(name, text) {
