@@ -1,5 +1,5 @@
 """The WebSocket addresses."""
 
-from typing import Any
+from jobs.routing import websocket_urlpatterns
 
-websocket_urlpatterns: list[Any] = []
+__all__ = ["websocket_urlpatterns"]

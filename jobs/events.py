@@ -45,8 +45,11 @@ def ring(job: "Job") -> None:
         log.info("No doorbells for a while: %s", type(error).__name__)
 
 
-async def listen() -> AsyncIterator[str]:
-    """Yield `slug/id` of each doorbell, for ever; while Redis is away, yield nothing."""
+async def listen() -> AsyncIterator[str | None]:
+    """Yield `slug/id` of each doorbell, for ever; while Redis is away, yield nothing.
+
+    Yields None whenever the line is up (again): any doorbell may have been missed until then.
+    """
     while True:
         client = redis.asyncio.Redis.from_url(
             settings.REDIS_URL, socket_connect_timeout=_CONNECT_SECONDS, decode_responses=True
@@ -55,6 +58,7 @@ async def listen() -> AsyncIterator[str]:
             async with client.pubsub(ignore_subscribe_messages=True) as subscription:
                 async with asyncio.timeout(_CONNECT_SECONDS):
                     await subscription.subscribe(CHANNEL)
+                yield None
                 async for text in _messages(subscription):
                     yield text
         except (redis.RedisError, OSError, TimeoutError) as error:

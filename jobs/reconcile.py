@@ -12,7 +12,7 @@ from typing import Any
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.db.models import DateTimeField, ExpressionWrapper
 from django.db.models.functions import Now
 
@@ -51,11 +51,11 @@ class Reconciler:
         """Do one pass.
 
         Raises:
-            DatabaseError: the database is away.
+            DatabaseError, InterfaceError: the database is away.
         """
         try:
             outcome = reconcile(take_back=self._is_settled())
-        except DatabaseError:
+        except (DatabaseError, InterfaceError):
             self._there_since = None
             raise
         self._seen_at, self._wall_seen_at = time.monotonic(), time.time()
@@ -99,7 +99,9 @@ def worker_gone(*, worker: str, counts_as_loss: bool = True) -> int:
 def _take_back(job: Job, **how: Any) -> int:
     try:
         status = transitions.take_back(job, **how)
-    except IntegrityError:
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
         # One row that cannot be written must not keep all others waiting.
         log.exception("Cannot take back %s", job)
         return 0

@@ -56,6 +56,7 @@ def claim(model: type[J], job_id: JobId, *, worker: str) -> J | None:
             return None
         job: J = rows.get()
         _append_status(job)
+        job.moved()
     return job
 
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -118,6 +119,20 @@ class Programs:
         """Start the reconciler with short passes."""
         return self.manage("reconcile_jobs", "--loop", "--interval", str(interval))
 
+    def web(self, port: int, **settings: Any) -> Program:
+        """Start a web process and wait until it answers."""
+        options = ("--port", str(port), "--lifespan", "off", "--log-level", "error")
+        more = ("--ws-max-size", "65536", "--timeout-graceful-shutdown", "2")
+        program = self.manage(
+            "uvicorn", "cvtrainer_site.asgi:application", *options, *more, **settings
+        )
+        deadline = time.monotonic() + 20
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                return program
+            assert time.monotonic() < deadline and program.poll() is None, "no web process"
+            time.sleep(0.02)
+
     def end(self) -> None:
         """Kill what still runs, with its children."""
         for program in self.started:
@@ -125,6 +140,13 @@ class Programs:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(victim, signal.SIGKILL)
             program.wait()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def make_environment(redis_url: str, **more: str) -> dict[str, str]:

@@ -17,14 +17,14 @@ def main() -> None:
     import django
 
     django.setup()
-    # What workers and reconciler would load at their start.
+    # What web process and workers would load at their start.
     import django.core.management
     import rq
 
-    import jobs.reconcile
-    import jobs.worker  # noqa: F401
+    import cvtrainer_site.asgi
+    import jobs.worker
 
-    assert rq
+    assert rq and jobs.worker and cvtrainer_site.asgi
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         command = json.loads(line)
@@ -47,11 +47,14 @@ def _become(command: dict[str, Any]) -> None:
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, 0)
         os.dup2(2, 1)
+        import uvicorn
         from django.conf import settings
         from django.core.management import execute_from_command_line
 
         for name, value in command["settings"].items():
             setattr(settings, name, value)
+        if command["start"][0] == "uvicorn":
+            uvicorn.main(args=command["start"][1:])
         execute_from_command_line(["manage.py", *command["start"]])
         status = 0
     except SystemExit as end:

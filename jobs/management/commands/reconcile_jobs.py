@@ -16,12 +16,10 @@ log = logging.getLogger(__name__)
 class Command(BaseCommand):
     """Runs once, or for ever with `--loop`."""
 
-    # They load every page and endpoint; `manage.py up` and CI run them.
-    requires_system_checks: list[str] = []
     help = "Deliver queued jobs that were lost and take back those whose worker is silent."
 
     # They import all pages, which a worker never serves; `manage.py up` starts many at once.
-    requires_system_checks = ()
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""

@@ -25,12 +25,10 @@ _WORKER_TTL = 20
 class Command(BaseCommand):
     """Serves one queue until it is told to stop."""
 
-    # They load every page and endpoint; `manage.py up` and CI run them.
-    requires_system_checks: list[str] = []
     help = "Run one worker on one queue (imports, training or detection)."
 
     # They import all pages, which a worker never serves; `manage.py up` starts many at once.
-    requires_system_checks = ()
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
