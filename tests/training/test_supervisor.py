@@ -1,0 +1,244 @@
+"""One attempt of a real training: what is committed, how it ends, and how the next goes on."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psutil
+import pytest
+from django.conf import settings
+
+from accounts.models import User
+from datasets.models import DatasetVersion
+from jobs.models import JobEvent
+from jobs.states import Status
+from projects.models import Project
+from tests.training.data import SIDE, imported_version
+from training import services
+from training.models import Checkpoint, TrainedModel, TrainingRun, weights_storage
+from training.tasks import run_training
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+QUICK = {"epochs": 3, "patience": 0, "imgsz": SIDE, "batch": 8}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture
+def version(project: Project, owner: User, monkeypatch: pytest.MonkeyPatch) -> DatasetVersion:
+    return imported_version(project, owner, monkeypatch)
+
+
+@pytest.fixture
+def start(
+    project: Project, owner: User, version: DatasetVersion, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., TrainingRun]:
+    """Make a queued run; the test itself is its worker."""
+    monkeypatch.setattr("jobs.queue.submit", lambda job, **_: None)
+
+    def start_run(base_model: str = "yolo26n-scratch", **options: Any) -> TrainingRun:
+        return services.start_run(
+            project=project,
+            user=owner,
+            dataset_version=version,
+            base_model=base_model,
+            options={**QUICK, **options},
+        )
+
+    return start_run
+
+
+@pytest.fixture
+def when_epoch() -> Iterator[Callable[..., None]]:
+    """Do something in a thread as soon as a run has committed an epoch."""
+    threads: list[threading.Thread] = []
+
+    def arrange(run: TrainingRun, epoch: int, act: Callable[[], None]) -> None:
+        def watch() -> None:
+            from django.db import connection
+
+            deadline = time.monotonic() + 90
+            while time.monotonic() < deadline:
+                if TrainingRun.objects.filter(pk=run.pk, epoch__gte=epoch).exists():
+                    act()
+                    break
+                time.sleep(0.05)
+            connection.close()
+
+        threads.append(threading.Thread(target=watch))
+        threads[-1].start()
+
+    yield arrange
+    for thread in threads:
+        thread.join(timeout=100)
+
+
+def kill_trainer() -> None:
+    """Kill the trainer that this process has started."""
+    for child in psutil.Process().children(recursive=True):
+        if "training.trainer" in " ".join(child.cmdline()):
+            os.kill(child.pid, signal.SIGKILL)
+
+
+def trainers() -> list[int]:
+    """Return the trainers that this process has started and that still run."""
+    family = psutil.Process().children(recursive=True)
+    return [c.pid for c in family if "training.trainer" in " ".join(c.cmdline())]
+
+
+def work(run: TrainingRun) -> TrainingRun:
+    """Do one attempt, as the worker's child does."""
+    run_training(str(run.pk))
+    run.refresh_from_db()
+    return run
+
+
+def assert_epochs_are_whole(run: TrainingRun, wanted: int) -> None:
+    """Every epoch once, in metrics and in the story, and the story without gaps."""
+    assert list(run.epochs.values_list("epoch", flat=True)) == list(range(1, wanted + 1))
+    frames = run.events.filter(type=JobEvent.Type.EPOCH)
+    assert [frame.payload["epoch"] for frame in frames] == list(range(1, wanted + 1))
+    numbers = list(run.events.values_list("seq", flat=True))
+    assert numbers == list(range(1, run.last_seq + 1))
+
+
+def test_a_run_trains_commits_each_epoch_and_registers_its_best_model(
+    start: Callable[..., TrainingRun],
+) -> None:
+    run = work(start())
+
+    assert run.status == Status.SUCCEEDED, run.error
+    assert_epochs_are_whole(run, 3)
+    assert run.best is not None
+    assert set(run.best) >= {"epoch", "map50", "map50_95", "precision", "recall"}
+    model = TrainedModel.objects.get(training_run=run)
+    assert model.classes == ["hộp đỏ", "lon xanh"]
+    assert model.file.storage.size(model.file.name) == model.size
+    assert {"results.csv", "args.yaml"} <= set(run.artifacts.values_list("name", flat=True))
+    assert run.epochs.get(epoch=1).train["box_loss"] > 0
+    assert run.events.filter(type=JobEvent.Type.LOG).count() > 5
+    assert not trainers()
+    assert not list(settings.WORK_DIR.glob("run-*"))
+
+
+def test_the_newest_two_checkpoints_are_kept_and_every_pointer_has_its_file(
+    start: Callable[..., TrainingRun],
+) -> None:
+    run = work(start())
+
+    assert list(run.checkpoints.filter(kind="last").values_list("epoch", flat=True)) == [3, 2]
+    for checkpoint in run.checkpoints.all():
+        assert weights_storage().size(checkpoint.file.name) == checkpoint.size
+
+
+def test_a_killed_trainer_is_a_loss_and_the_next_attempt_goes_on_where_it_was(
+    start: Callable[..., TrainingRun], when_epoch: Callable[..., None]
+) -> None:
+    run = start(epochs=4)
+    when_epoch(run, 2, kill_trainer)
+    run = work(run)
+    assert (run.status, run.losses) == (Status.QUEUED, 1)
+    reached = run.epoch
+    assert reached >= 2
+
+    run = work(run)
+
+    assert run.status == Status.SUCCEEDED, run.error
+    assert_epochs_are_whole(run, 4)
+    assert set(run.epochs.filter(epoch__gt=reached).values_list("attempt", flat=True)) <= {2}
+
+
+def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(
+    start: Callable[..., TrainingRun], when_epoch: Callable[..., None]
+) -> None:
+    run = start(epochs=4)
+    when_epoch(run, 2, kill_trainer)
+    run = work(run)
+    newest = run.checkpoints.filter(kind=Checkpoint.Kind.LAST).first()
+    assert newest is not None
+    os.truncate(weights_storage().path(newest.file.name), newest.size // 2)
+
+    run = work(run)
+
+    assert run.status == Status.SUCCEEDED, run.error
+    assert list(run.epochs.values_list("epoch", flat=True)) == [1, 2, 3, 4]
+
+
+def test_stop_ends_after_the_epoch_and_keeps_the_best_model(
+    start: Callable[..., TrainingRun], when_epoch: Callable[..., None]
+) -> None:
+    run = start(epochs=200)
+    when_epoch(run, 1, lambda: services.stop_run(run=TrainingRun.objects.get(pk=run.pk)))
+
+    run = work(run)
+
+    assert run.status == Status.SUCCEEDED, run.error
+    assert run.stopped_early
+    assert run.epoch < 30
+    assert_epochs_are_whole(run, run.epoch)
+    assert TrainedModel.objects.filter(training_run=run).exists()
+
+
+def test_cancel_ends_at_once_keeps_committed_epochs_and_can_go_on(
+    start: Callable[..., TrainingRun], when_epoch: Callable[..., None]
+) -> None:
+    run = start(epochs=200)
+    when_epoch(run, 1, lambda: services.cancel_run(run=TrainingRun.objects.get(pk=run.pk)))
+    run = work(run)
+    assert run.status == Status.CANCELED
+    assert not trainers()
+    assert run.epoch >= 1
+
+    services.resume_run(run=run)
+    run.refresh_from_db()
+    assert run.status == Status.QUEUED
+    assert run.checkpoints.filter(kind="last", epoch=run.epoch).exists()
+
+
+def test_a_run_that_loses_its_trainer_three_times_without_an_epoch_fails(
+    start: Callable[..., TrainingRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.process.sys.executable", "/bin/false")
+    run = start()
+    for losses in (1, 2):
+        run = work(run)
+        assert (run.status, run.losses) == (Status.QUEUED, losses)
+
+    run = work(run)
+
+    assert run.status == Status.FAILED
+    assert run.error is not None
+    assert run.error["code"] == "trainer_crashed"
+
+
+def test_missing_weights_are_named(
+    start: Callable[..., TrainingRun], settings: Any, tmp_path: Any
+) -> None:
+    settings.WEIGHTS_DIR = str(tmp_path)
+
+    run = work(start("yolo11n"))
+
+    assert run.status == Status.FAILED
+    assert run.error == {"code": "weights_missing", "params": {"base_model": "yolo11n"}}
+
+
+def test_the_trainer_sees_no_secret(
+    start: Callable[..., TrainingRun], when_epoch: Callable[..., None]
+) -> None:
+    seen: dict[str, str] = {}
+    run = start()
+    when_epoch(run, 1, lambda: [seen.update(psutil.Process(pid).environ()) for pid in trainers()])
+
+    work(run)
+
+    assert seen
+    forbidden = {"SECRET_KEY", "FIELD_KEYS", "DATABASE_URL", "REDIS_URL", "STORAGE_URL"}
+    assert not forbidden & set(seen)
+    assert not any(settings.SECRET_KEY in value for value in seen.values())
