@@ -42,9 +42,9 @@ def plain_jpeg(data: bytes) -> bytes:
     parts: list[bytes | memoryview] = [b"\xff\xd8"]
     has_picture, scans = False, 0
     for marker, part in _segments(data):
-        if marker == _APP0 and part[4:9] == b"JFIF\0" and len(parts) == 1:
+        if marker == _APP0 and bytes(part[4:9]) == b"JFIF\0" and len(parts) == 1:
             parts.append(_JFIF)
-        elif marker == _ADOBE and part[4:9] == b"Adobe" and len(part) >= 16:
+        elif marker == _ADOBE and bytes(part[4:9]) == b"Adobe" and len(part) >= 16:
             parts.extend((b"\xff\xee\x00\x0e", part[4:16]))
         elif marker in _TABLES or marker in _FRAMES:
             parts.append(part)

@@ -17,6 +17,7 @@ from datasets.picture_worker import HEAD, LENGTH
 from datasets.pictures import PictureRefused, PreparedPicture
 
 _ROOT = Path(__file__).resolve().parent.parent
+COMMAND = (sys.executable, "-m", "datasets.picture_worker")
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
 _CHUNK = 1024 * 1024
 _SECONDS = 60.0
@@ -62,21 +63,32 @@ class PicturePool:
         Args:
             pictures: whatever the caller knows a picture by, and its bytes; taken one by one.
         """
-        busy: deque[tuple[Key, _Process]] = deque()
+        busy: deque[tuple[Key, bytes, _Process]] = deque()
         for key, data in pictures:
             if not self._idle:
                 yield self._collect(busy)
             process = self._idle.popleft()
             process.send(data)
-            busy.append((key, process))
+            busy.append((key, data, process))
         while busy:
             yield self._collect(busy)
 
-    def _collect(self, busy: "deque[tuple[Key, _Process]]") -> tuple[Key, Result]:
-        key, process = busy.popleft()
-        result = process.receive()
+    def _collect(self, busy: "deque[tuple[Key, bytes, _Process]]") -> tuple[Key, Result]:
+        key, data, process = busy.popleft()
+        try:
+            result = process.receive()
+        except _Crashed:
+            # It may have died of something else, as an administrator's kill: once more.
+            result = self._try_again(process, data)
         self._idle.append(process)
         return key, result
+
+    def _try_again(self, process: "_Process", data: bytes) -> Result:
+        process.send(data)
+        try:
+            return process.receive()
+        except _Crashed:
+            return PictureRefused("picture_crashed")
 
 
 class _Crashed(Exception):
@@ -101,16 +113,20 @@ class _Process:
             self._write(data)
 
     def receive(self) -> Result:
-        """Return what became of the picture."""
+        """Return what became of the picture.
+
+        Raises:
+            _Crashed: nothing did; the next picture gets a new worker.
+        """
         try:
             head = json.loads(self._read(self._length()))
             if "refused" in head:
                 return PictureRefused(str(head["refused"]))
             content, thumbnail = (self._read(_checked(length)) for length in head.pop("lengths"))
             return PreparedPicture(content=content, thumbnail=thumbnail, **_typed(head))
-        except (_Crashed, ValueError, TypeError, KeyError):
+        except (_Crashed, ValueError, TypeError, KeyError) as error:
             self.end()
-            return PictureRefused("picture_crashed")
+            raise _Crashed from error
 
     def _length(self) -> int:
         length: int = HEAD.unpack(self._read(HEAD.size))[0]
@@ -158,7 +174,7 @@ class _Process:
 def _start() -> "subprocess.Popen[bytes]":
     kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     child = subprocess.Popen(
-        [sys.executable, "-m", "datasets.picture_worker"],
+        COMMAND,
         cwd=_ROOT,
         env={**kept, "PYTHONDONTWRITEBYTECODE": "1"},
         stdin=subprocess.PIPE,

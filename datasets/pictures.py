@@ -10,16 +10,32 @@ Run it in a process of its own (picture_pool.py): decoders are large, and strang
 """
 
 import io
+import struct
 import warnings
+import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from PIL import Image, ImageFile, JpegImagePlugin, UnidentifiedImageError
+from PIL import (
+    BmpImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
 
 from datasets.picture_bytes import NotPlain, plain_jpeg, plain_png
 
-#: Other decoders stay shut: each is code that strangers could reach.
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "MPO")
+#: Other decoders stay shut: each is code that strangers could reach. Pillow knows a format only
+#: when its plug-in is loaded, hence the names from there. That of JPEG opens MPO (several views).
+FORMATS = (
+    JpegImagePlugin.JpegImageFile.format,
+    PngImagePlugin.PngImageFile.format,
+    WebPImagePlugin.WebPImageFile.format,
+    BmpImagePlugin.BmpImageFile.format,
+)
 MAX_PIXELS = 100_000_000
 MAX_SIDE = 20_000
 #: The trainer refuses smaller ones.
@@ -28,6 +44,9 @@ THUMBNAIL_SIDE = 320
 _QUALITY = 95
 _ORIENTATION = 0x0112
 _UPRIGHT = 1
+#: How parsers fail that strangers feed.
+_DAMAGE = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError,
+           MemoryError, struct.error, zlib.error)  # fmt: skip
 
 
 class PictureRefused(Exception):
@@ -76,7 +95,7 @@ def prepare_picture(data: bytes) -> PreparedPicture:
     _check_header(image)
     try:
         return _prepare(image, data)
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, IndexError) as error:
+    except _DAMAGE as error:
         raise PictureRefused(_reason(error)) from error
 
 
@@ -90,7 +109,7 @@ def _open(data: bytes) -> Image.Image:
             raise PictureRefused("picture_too_large") from error
         except UnidentifiedImageError as error:
             raise PictureRefused(_unidentified(data)) from error
-        except Exception as error:
+        except _DAMAGE as error:
             raise PictureRefused("picture_unreadable") from error
 
 
@@ -141,7 +160,7 @@ def _orientation(image: Image.Image) -> int:
     try:
         exif.load(image.info.get("exif") or b"")
         value = exif.get(_ORIENTATION, _UPRIGHT)
-    except Exception:  # noqa: BLE001  damaged metadata is no reason to lose the picture
+    except _DAMAGE:  # no reason to lose the picture
         return _UPRIGHT
     return value if isinstance(value, int) and 1 <= value <= 8 else _UPRIGHT
 
