@@ -49,7 +49,7 @@ def create_token(
         (row, secret)
 
     Raises:
-        ValidationError: of `scopes` or `expires_at`.
+        ValidationError: a scope is unknown, or the end is past or too far.
     """
     row, secret = ApiToken.objects.create(
         user=user,
@@ -69,11 +69,10 @@ def clean_scopes(scopes: Iterable[str]) -> list[str]:
     """
     wanted = set(scopes)
     if not wanted:
-        raise ValidationError({"scopes": _("Name at least one scope.")}, code="required")
+        raise ValidationError(_("Name at least one scope."), code="required")
     if unknown := wanted - set(Scope.values):
-        raise ValidationError(
-            {"scopes": _("There is no such scope: %s.") % ", ".join(sorted(unknown))}
-        )
+        names = ", ".join(sorted(unknown))
+        raise ValidationError(_("There is no such scope: %(names)s."), params={"names": names})
     return [scope for scope in Scope.values if scope in wanted]
 
 
@@ -87,7 +86,7 @@ def clean_expiry(expires_at: datetime | None) -> datetime:
     if expires_at is None:
         return now + USUAL
     if not now < expires_at <= now + LONGEST:
-        raise ValidationError({"expires_at": _("A token lives at most a year from now.")})
+        raise ValidationError(_("A token lives at most a year from now."), code="out_of_range")
     return expires_at
 
 

@@ -166,7 +166,7 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_ON_GET = False
 # A key is an account seen from one address: see accounts.adapter.
-ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "5/m/key"}
+ACCOUNT_RATE_LIMITS = {"login": "100/m/ip", "login_failed": "5/m/key"}
 KNOX_TOKEN_MODEL = "accounts.ApiToken"  # noqa: S105  a model, no secret
 # Its own migrations make a table of tokens that nothing uses, in the way of a flush on PostgreSQL.
 MIGRATION_MODULES = {"knox": None}
