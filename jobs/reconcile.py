@@ -12,7 +12,13 @@ from typing import Any
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    transaction,
+)
 from django.db.models import DateTimeField, ExpressionWrapper
 from django.db.models.functions import Now
 
@@ -54,20 +60,29 @@ class Reconciler:
             DatabaseError, InterfaceError: the database is away.
         """
         try:
-            outcome = reconcile(take_back=self._is_settled())
+            outcome = reconcile(take_back=self._is_settled(took=_seconds_to_write()))
         except (DatabaseError, InterfaceError):
             self._there_since = None
             raise
         self._seen_at, self._wall_seen_at = time.monotonic(), time.time()
         return outcome
 
-    def _is_settled(self) -> bool:
+    def _is_settled(self, *, took: float) -> bool:
         now, wall = time.monotonic(), time.time()
         # The monotonic clock stands still while a machine sleeps, the other one does not.
         gap = max(now - self._seen_at, wall - self._wall_seen_at)
-        if self._there_since is None or gap > settings.JOB_LEASE_SECONDS / 2:
+        lease = settings.JOB_LEASE_SECONDS
+        if self._there_since is None or gap > lease / 2 or took > lease / 4:
             self._there_since = now
         return bool(now - self._there_since >= self._settle_seconds)
+
+
+def _seconds_to_write() -> float:
+    """Measure how long it takes until we might write: SQLite may be locked, and yet be read."""
+    began = time.monotonic()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return time.monotonic() - began
 
 
 def reconcile(*, grace: timedelta = _GRACE, take_back: bool = True) -> Outcome:

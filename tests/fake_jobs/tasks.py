@@ -39,6 +39,12 @@ def work(job: FakeJob, reporter: Reporter) -> Commit | None:
         persist(lambda epoch=epoch: commit_epoch(job, epoch))  # type: ignore[misc]
         reporter.log(f"epoch {epoch} of attempt {job.attempt}")
         reporter.progress("train", epoch, job.wanted)
+    if job.behaviour == "slow_end":
+        time.sleep(2.0)
+    if job.behaviour == "impatient":
+        for _ in range(100):
+            FakeJob.objects.get(pk=job.pk)
+            time.sleep(0.05)
     if job.behaviour == "bad_result":
         return refuse
     return None

@@ -1,5 +1,6 @@
 """The fixtures `valkey`, `postgres`, `programs`, and what they stand on."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,10 @@ def valkey(valkey_server: Valkey) -> Iterator[Valkey]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """One PostgreSQL server for the whole session."""
+    """One PostgreSQL server for the whole session, or that of the session which started us."""
+    if base := os.environ.get("TEST_POSTGRES_BASE"):
+        yield Postgres(Path(base))
+        return
     try:
         server = Postgres()
         server.start()

