@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from asyncio.subprocess import DEVNULL, STDOUT, Process
 from pathlib import Path
 
 from cvtrainer_site.env import BASE_DIR
@@ -23,7 +23,7 @@ class Child:
     def __init__(self, program: Program, *, log_folder: Path) -> None:
         self.program = program
         self.falls = 0
-        self._lines = Lines(name=program.name, folder=log_folder)
+        self._lines = Lines(program.name, folder=log_folder, is_quiet=program.is_quiet)
         self._process: Process | None = None
         self._is_wanted = True
         self._task: asyncio.Task[None] | None = None
@@ -74,26 +74,37 @@ class Child:
 
     async def _run_once(self) -> int:
         """Run it to its end and return its exit status."""
+        reading, writing = os.pipe()
+        try:
+            self._process = process = await self._spawn(writing)
+        except OSError as error:
+            os.close(reading)
+            self._lines.write(f"cannot start {self.program.command[0]}: {error}")
+            return 127
+        finally:
+            os.close(writing)
+        follow = asyncio.create_task(self._lines.follow(reading))
+        status = await process.wait()
+        # What it leaves in its session ends with it: no two of a kind may work at once.
+        kill_session(process.pid)
+        # Whoever has left the session may hold our pipe for ever; the last words do not take long.
+        await asyncio.wait([follow], timeout=1.0)
+        follow.cancel()
+        return status
+
+    async def _spawn(self, output: int) -> Process:
+        # A pipe of our own: with asyncio's, `wait` waits for everybody who holds it.
         parent = os.getpid()
-        process = await asyncio.create_subprocess_exec(
+        return await asyncio.create_subprocess_exec(
             *self.program.command,
             cwd=BASE_DIR,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **self.program.environment},
             stdin=DEVNULL,
-            stdout=PIPE,
+            stdout=output,
             stderr=STDOUT,
             start_new_session=True,
             preexec_fn=lambda: die_with(parent),
         )
-        self._process = process
-        assert process.stdout is not None
-        follow = asyncio.create_task(self._lines.follow(process.stdout))
-        status = await process.wait()
-        # What it leaves in its session ends with it: no two of a kind may work at once.
-        kill_session(process.pid)
-        await asyncio.wait([follow], timeout=1.0)
-        follow.cancel()
-        return status
 
     async def _sleep(self, seconds: float) -> None:
         try:

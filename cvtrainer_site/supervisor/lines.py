@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import logging.handlers
+import os
 import sys
 from pathlib import Path
 
@@ -16,16 +17,27 @@ _LINE_BYTES = 16 * 1024
 class Lines:
     """The log of one program."""
 
-    def __init__(self, *, name: str, folder: Path) -> None:
+    def __init__(self, name: str, *, folder: Path, is_quiet: bool = False) -> None:
         self._name = name
+        self._is_quiet = is_quiet
         self._file = logging.handlers.RotatingFileHandler(
             folder / f"{name}.log", maxBytes=_FILE_BYTES, backupCount=_FILES, delay=True
         )
 
-    async def follow(self, stream: asyncio.StreamReader) -> None:
-        """Copy a stream until it ends."""
+    async def follow(self, descriptor: int) -> None:
+        """Copy what comes out of a pipe until nobody writes to it; then close it."""
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", 0)
+        )
+        try:
+            await self._copy(reader)
+        finally:
+            transport.close()
+
+    async def _copy(self, reader: asyncio.StreamReader) -> None:
         rest = b""
-        while chunk := await stream.read(65536):
+        while chunk := await reader.read(65536):
             *lines, rest = (rest + chunk).split(b"\n")
             if len(rest) > _LINE_BYTES:
                 lines, rest = [*lines, rest], b""
@@ -39,7 +51,8 @@ class Lines:
         record = logging.LogRecord(self._name, logging.INFO, "", 0, line, None, None)
         with contextlib.suppress(OSError):
             self._file.emit(record)
-        say(line, name=self._name)
+        if not self._is_quiet:
+            say(line, name=self._name)
 
     def close(self) -> None:
         """Close the file."""

@@ -23,6 +23,7 @@ class Program:
     Attributes:
         patience: seconds that it gets after each polite request to end, before the next step.
         polite_requests: how often it is asked (SIGTERM) before it is killed.
+        is_quiet: what it says goes to its file only, not to the terminal.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     patience: float = 10.0
     polite_requests: int = 1
+    is_quiet: bool = False
 
 
 def web() -> Program:

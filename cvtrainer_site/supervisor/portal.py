@@ -13,6 +13,7 @@ from cvtrainer_site.env import folder, uses_embedded_redis
 from cvtrainer_site.supervisor import linux, plan
 from cvtrainer_site.supervisor.child import Child
 from cvtrainer_site.supervisor.lines import say
+from cvtrainer_site.supervisor.orphans import SECONDS_BETWEEN_LOOKS, Orphans, sweep
 from cvtrainer_site.supervisor.probe import answers
 from cvtrainer_site.supervisor.store import embedded_valkey, registered_workers, wait_for_store
 
@@ -33,7 +34,6 @@ class Portal:
         self._all = (*self._store, *self._web, *self._reconciler, *self._workers)
         self._is_ending = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._strays: set[int] = set()
 
     async def run(self, *, when_ready: Callable[[], None]) -> None:
         """Start everything, tell when it is ready, and serve until a signal comes.
@@ -52,7 +52,7 @@ class Portal:
         finally:
             await self._stop()
             watch.cancel()
-            await self._sweep()
+            await sweep()
 
     def _child(self, program: plan.Program) -> Child:
         return Child(program, log_folder=self._log_folder)
@@ -106,7 +106,9 @@ class Portal:
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._on_signal)
+            # `nohup` has it ignored: the portal then outlives its terminal.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                loop.add_signal_handler(number, self._on_signal)
 
     def _on_signal(self) -> None:
         if self._is_ending.is_set():
@@ -115,27 +117,7 @@ class Portal:
 
     async def _end_orphans(self) -> None:
         """Whoever was handed to us lost its parent, and with it its reason to be."""
+        orphans = Orphans()
         while True:
-            await asyncio.sleep(2.0)
-            self._kill_strays()
-
-    def _kill_strays(self) -> None:
-        ours = {child.pid for child in self._all}
-        strays = {pid: state for pid, state in linux.children().items() if pid not in ours}
-        # Seen twice: a child that is being started is not known for a moment.
-        for pid in strays.keys() & self._strays:
-            if strays[pid] == "Z":
-                linux.reap(pid)
-            else:
-                linux.kill(pid)
-        self._strays = set(strays)
-
-    async def _sweep(self) -> None:
-        """Kill and collect whatever is still there; each one's children come to us in turn."""
-        while left := linux.children():
-            for pid, state in left.items():
-                if state == "Z":
-                    linux.reap(pid)
-                else:
-                    linux.kill(pid)
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+            orphans.end({child.pid for child in self._all})

@@ -33,7 +33,7 @@ def embedded_valkey() -> Program:
     data = folder("valkey")
     config = data / "valkey.conf"
     config.write_text(_CONFIG.format(socket=socket, folder=data), encoding="utf-8")
-    return Program("valkey", (str(get_binary_path()), str(config)), patience=5.0)
+    return Program("valkey", (str(get_binary_path()), str(config)), patience=5.0, is_quiet=True)
 
 
 def _private_folder(path: Path) -> Path:

@@ -1,0 +1,1 @@
+"""Set-up and operations: `manage.py up`, doctor, backup, images, translations."""
