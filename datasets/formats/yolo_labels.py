@@ -10,7 +10,6 @@ MAX_BOXES = 10_000
 _MOST_LINES = 50_000
 _LONGEST_LINE = 200_000
 _BOX_FIELDS = 5
-_POLYGON_FIELDS = 7
 #: Shares never come near this; pixels nearly always go beyond it.
 _LARGEST_SHARE = 2.0
 #: Exporters round; a box that sticks out by less is not worth a word.
@@ -77,19 +76,22 @@ def _parse_line(line: str, number: int, labels: Labels, classes: int, has_keypoi
         raise LineRefused("class_out_of_range")
     if not is_finite(values):
         raise LineRefused("label_not_a_number")
-    is_polygon = len(values) + 1 >= _POLYGON_FIELDS and len(values) % 2 == 0
-    if is_polygon and not has_keypoints:
-        _check_shares(values)
-        labels.note("polygon_boxed", number)
-        box = Box(index, min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2]))
-    elif len(values) + 1 == _BOX_FIELDS or has_keypoints:
-        box = _centred(index, values[:4])
-    elif len(values) == _BOX_FIELDS:
-        labels.note("confidence_ignored", number)
-        box = _centred(index, values[:4])
-    else:
-        raise LineRefused("label_field_count")
-    return _inside(box, number, labels)
+    box, note = _box(index, values, has_keypoints)
+    box = _inside(box, number, labels)
+    if note:
+        labels.note(note, number)
+    return box
+
+
+def _box(index: int, values: list[float], has_keypoints: bool) -> tuple[Box, str]:
+    """Return the box that a line means, and what was done to get it."""
+    if has_keypoints or len(values) + 1 == _BOX_FIELDS:
+        return _centred(index, values), ""
+    if len(values) == _BOX_FIELDS:
+        return _centred(index, values), "confidence_ignored"
+    if len(values) % 2 == 0:
+        return _around(index, values), "polygon_boxed"
+    raise LineRefused("label_field_count")
 
 
 def _fields(line: str) -> tuple[int, list[float]]:
@@ -111,11 +113,17 @@ def _check_shares(values: list[float]) -> None:
 
 
 def _centred(index: int, values: list[float]) -> Box:
-    _check_shares(values)
-    x, y, width, height = values
+    _check_shares(values[:4])
+    x, y, width, height = values[:4]
     if width <= 0 or height <= 0:
         raise LineRefused("box_without_area")
     return Box(index, x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+
+
+def _around(index: int, values: list[float]) -> Box:
+    _check_shares(values)
+    xs, ys = values[::2], values[1::2]
+    return Box(index, min(xs), min(ys), max(xs), max(ys))
 
 
 def _inside(box: Box, number: int, labels: Labels) -> Box:
