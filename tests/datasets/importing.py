@@ -1,0 +1,48 @@
+"""Imports a ZIP as a worker does, in the test's own process."""
+
+import random
+from typing import Any
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from accounts.models import User
+from datasets import services
+from datasets.models import Import
+from datasets.tasks import run_import
+from projects.models import Project
+from tests.datasets.samples import jpeg
+from tests.storage.zips import Content, zip_of
+
+
+def import_zip(project: Project, user: User, content: bytes, **options: Any) -> Import:
+    """Queue an import and do its work; nothing is delivered to a queue."""
+    file = SimpleUploadedFile("hàng.zip", content)
+    defaults = {"dataset_name": "" if "dataset" in options else "Kệ hàng"}
+    job = services.create_import(project=project, user=user, file=file, **{**defaults, **options})
+    run_import(str(job.pk))
+    job.refresh_from_db()
+    job.version.refresh_from_db()
+    return job
+
+
+def distinct_jpeg(number: int) -> bytes:
+    """Return a picture that no other number gives."""
+    return jpeg((64 + number % 7, 48), quality=60 + number % 39, comment=f"{number}".encode())
+
+
+def labelled_files(count: int = 10, *, prefix: str = "", classes: int = 2) -> dict[str, Content]:
+    """Return pictures with one box each, classes in turn, and a `data.yaml`."""
+    rng = random.Random(count)
+    files: dict[str, Content] = {
+        f"{prefix}data.yaml": "names: [" + ", ".join(f"lớp {i}" for i in range(classes)) + "]\n"
+    }
+    for number in range(count):
+        x, y = rng.uniform(0.3, 0.7), rng.uniform(0.3, 0.7)
+        files[f"{prefix}images/ảnh {number}.jpg"] = distinct_jpeg(number)
+        files[f"{prefix}labels/ảnh {number}.txt"] = f"{number % classes} {x} {y} 0.2 0.2\n"
+    return files
+
+
+def labelled_zip(count: int = 10, **options: Any) -> bytes:
+    """Return `labelled_files` as a ZIP."""
+    return zip_of(labelled_files(count, **options))

@@ -1,0 +1,255 @@
+"""The joined proof: lease, real RQ and real training together under random kills and freezes.
+
+Events are drawn from a seed; CHAOS_EVENTS and CHAOS_SEED change how many and which.
+"""
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from django.conf import settings
+
+from accounts.models import User
+from jobs import queue
+from jobs.models import JobEvent
+from jobs.states import TERMINAL, Status
+from projects.models import Project
+from tests.services.programs import Program, Programs
+from tests.services.valkey import Valkey
+from tests.training.data import SIDE, imported_version
+from training import services
+from training.models import TrainingRun, weights_storage
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1500),
+    pytest.mark.django_db(transaction=True),
+]
+
+EVENTS = int(os.environ.get("CHAOS_EVENTS", "20"))
+SEED = int(os.environ.get("CHAOS_SEED", "11"))
+RUNS = 3
+EPOCHS = 8
+LEASE = {"JOB_LEASE_SECONDS": 5.0, "JOB_RENEW_SECONDS": 0.8}
+FREEZE_SECONDS = 7.0
+HOPELESS = {"worker_lost", "trainer_crashed"}
+
+
+class Chaos:
+    """Two training workers, a reconciler and Valkey, of which any may go at any time."""
+
+    def __init__(self, programs: Programs, valkey: Valkey, rng: random.Random) -> None:
+        self.programs, self.valkey, self.rng = programs, valkey, rng
+        self.workers = [self._worker(), self._worker()]
+        self.reconciler = programs.reconciler()
+        self.done: dict[str, int] = {}
+        self.frozen: list[tuple[float, int]] = []
+
+    def _worker(self) -> Program:
+        return self.programs.worker("training", **LEASE)
+
+    def strike(self) -> None:
+        """Let one random thing happen."""
+        action = self.rng.choice(
+            (
+                self.kill_trainer,
+                self.kill_trainer,
+                self.kill_supervisor,
+                self.kill_worker,
+                self.freeze_supervisor,
+                self.freeze_trainer,
+                self.restart_valkey,
+            )
+        )
+        if action():
+            name = action.__name__
+            self.done[name] = self.done.get(name, 0) + 1
+
+    def mend(self) -> None:
+        """Do what the portal's own supervisor does: restart what has died, thaw what was frozen."""
+        now = time.monotonic()
+        for until, pid in [item for item in self.frozen if item[0] <= now]:
+            self._signal(pid, signal.SIGCONT)
+            self.frozen.remove((until, pid))
+        self.workers = [w if w.poll() is None else self._worker() for w in self.workers]
+        if self.reconciler.poll() is not None:
+            self.reconciler = self.programs.reconciler()
+        self.valkey.ensure()
+
+    def kill_trainer(self) -> bool:
+        return self._signal(self._one_of(trainers(busy=True)), signal.SIGKILL)
+
+    def freeze_trainer(self) -> bool:
+        return self._freeze(self._one_of(trainers(busy=True)))
+
+    def kill_supervisor(self) -> bool:
+        return self._signal(self._one_of(self._supervisors()), signal.SIGKILL)
+
+    def freeze_supervisor(self) -> bool:
+        return self._freeze(self._one_of(self._supervisors()))
+
+    def kill_worker(self) -> bool:
+        worker = self.rng.choice(self.workers)
+        worker.kill()
+        return True
+
+    def restart_valkey(self) -> bool:
+        self.valkey.restart_empty()
+        return True
+
+    def _supervisors(self) -> list[int]:
+        """Return the workers' children that are at a run."""
+        found = []
+        for worker in self.workers:
+            try:
+                family = psutil.Process(worker.pid).children()
+                found += [c.pid for c in family if not is_trainer(c)]
+            except psutil.NoSuchProcess:
+                continue
+        return found
+
+    def _one_of(self, pids: list[int]) -> int | None:
+        return self.rng.choice(pids) if pids else None
+
+    def _freeze(self, pid: int | None) -> bool:
+        if not self._signal(pid, signal.SIGSTOP):
+            return False
+        assert pid is not None
+        self.frozen.append((time.monotonic() + FREEZE_SECONDS, pid))
+        return True
+
+    @staticmethod
+    def _signal(pid: int | None, number: int) -> bool:
+        if pid is None:
+            return False
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+def is_trainer(process: psutil.Process) -> bool:
+    """Tell a trainer of this test's installation."""
+    try:
+        line = process.cmdline()
+        return "training.trainer" in line and Path(process.cwd()).is_relative_to(settings.HOME)
+    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+        return False
+
+
+def trainers(*, busy: bool = False) -> list[int]:
+    """Return the trainers of this test's installation; `busy` leaves idle spares out."""
+    found = [process for process in psutil.process_iter() if is_trainer(process)]
+    if busy:
+        found = [p for p in found if _has_run(p)]
+    return [process.pid for process in found]
+
+
+def _has_run(process: psutil.Process) -> bool:
+    """A trainer at work has changed into the folder of its run."""
+    try:
+        return "run-" in process.cwd()
+    except psutil.Error:
+        return False
+
+
+def test_every_run_ends_and_no_committed_epoch_is_lost_or_twice(
+    project: Project,
+    owner: User,
+    programs: Programs,
+    valkey: Valkey,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Any,
+) -> None:
+    rng = random.Random(SEED)
+    version = imported_version(project, owner, monkeypatch)
+    runs = [
+        services.start_run(
+            project=project,
+            user=owner,
+            dataset_version=version,
+            base_model="yolo26n-scratch",
+            options={"epochs": EPOCHS, "patience": 0, "imgsz": SIDE, "batch": 8, "seed": number},
+        )
+        for number in range(RUNS)
+    ]
+    chaos = Chaos(programs, valkey, rng)
+    committed: dict[tuple[Any, int], int] = {}
+    began = time.monotonic()
+
+    events, calm_until = 0, time.monotonic() + 5
+    while _active(runs):
+        _watch_epochs(runs, committed)
+        chaos.mend()
+        if events < EVENTS and time.monotonic() >= calm_until and not chaos.frozen:
+            chaos.strike()
+            events = sum(chaos.done.values())
+            calm_until = time.monotonic() + rng.uniform(1, 9)
+        for run in _hopeless(runs):  # a person presses "go on"
+            queue.retry(run)
+        assert time.monotonic() - began < 1300, "the runs do not end"
+        time.sleep(0.2)
+
+    for run in runs:
+        run.refresh_from_db()
+        assert run.status == Status.SUCCEEDED, run.error
+        _assert_whole(run)
+    _assert_no_orphan(chaos)
+    with capsys.disabled():
+        print(
+            f"\nchaos seed {SEED}: {sum(chaos.done.values())} events {chaos.done}, "
+            f"{sum(run.attempt for run in runs)} attempts for {RUNS} runs of {EPOCHS} epochs, "
+            f"{time.monotonic() - began:.0f} s"
+        )
+
+
+def _active(runs: list[TrainingRun]) -> bool:
+    ids = [run.pk for run in runs]
+    ended = TrainingRun.objects.filter(pk__in=ids, status__in=TERMINAL)
+    return ended.exclude(status=Status.FAILED).count() < len(ids)
+
+
+def _hopeless(runs: list[TrainingRun]) -> list[TrainingRun]:
+    failed = list(TrainingRun.objects.filter(pk__in=[r.pk for r in runs], status=Status.FAILED))
+    for run in failed:
+        assert run.error is not None
+        assert run.error["code"] in HOPELESS, run.error
+    return failed
+
+
+def _watch_epochs(runs: list[TrainingRun], committed: dict[tuple[Any, int], int]) -> None:
+    """No epoch that was once seen may vanish or change hands to an older attempt."""
+    from training.models import EpochMetrics
+
+    rows = EpochMetrics.objects.filter(run__in=runs).values_list("run_id", "epoch", "attempt")
+    now = {(run, epoch): attempt for run, epoch, attempt in rows}
+    for key, attempt in committed.items():
+        assert now.get(key, -1) >= attempt, f"epoch {key} was lost"
+    committed.update(now)
+
+
+def _assert_whole(run: TrainingRun) -> None:
+    wanted = list(range(1, EPOCHS + 1))
+    assert list(run.epochs.values_list("epoch", flat=True)) == wanted
+    frames = run.events.filter(type=JobEvent.Type.EPOCH)
+    assert [frame.payload["epoch"] for frame in frames] == wanted
+    numbers = list(run.events.values_list("seq", flat=True))
+    assert numbers == list(range(1, run.last_seq + 1))
+    for checkpoint in run.checkpoints.all():
+        assert weights_storage().size(checkpoint.file.name) == checkpoint.size
+    assert run.model.classes == ["hộp đỏ", "lon xanh"]
+
+
+def _assert_no_orphan(chaos: Chaos) -> None:
+    for worker in chaos.workers:
+        worker.terminate()
+    deadline = time.monotonic() + 20
+    while trainers() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not trainers()
