@@ -9,6 +9,7 @@ from jobs.errors import UserError
 
 READERS: dict[str, Reader] = {"yolo": yolo.understand}
 _MOST_KINDS = 8
+_LABEL_SUFFIXES = frozenset({".txt", ".json", ".xml", ".csv"})
 
 
 def understand(tree: FileTree, problems: Problems) -> LabelledPictures:
@@ -29,6 +30,6 @@ def _not_understood(tree: FileTree) -> UserError:
     pictures = sum(map(is_picture, tree.paths))
     if not pictures:
         return UserError("no_pictures", found=found or "0")
-    if pictures == len(tree.paths):
+    if not any(suffix_of(path) in _LABEL_SUFFIXES for path in tree.paths):
         return UserError("no_labels", pictures=pictures)
     return UserError("layout_unknown", found=found)

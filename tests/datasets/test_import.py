@@ -213,7 +213,7 @@ def test_polygons_become_boxes(bring: Bring) -> None:
 BAD_PICTURES = {
     "picture_unreadable": b"this is a text",
     "picture_too_large": png_claiming(50_000, 50_000),
-    "picture_truncated": distinct_jpeg(99)[:-200],
+    "picture_truncated": distinct_jpeg(99)[:-50],
     "picture_animated": encoded(
         picture(), "PNG", save_all=True, append_images=[picture((120, 80)).rotate(90)]
     ),
