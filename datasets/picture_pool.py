@@ -32,7 +32,7 @@ Result = PreparedPicture | PictureRefused
 class PicturePool:
     """Some processes that prepare pictures; end it with the block.
 
-    In memory are at most `processes` pictures and their results.
+    In memory are at most `processes` pictures and one result. Not safe for several threads.
     """
 
     def __init__(self, *, processes: int = 2, seconds: float = _SECONDS) -> None:
@@ -64,22 +64,29 @@ class PicturePool:
             pictures: whatever the caller knows a picture by, and its bytes; taken one by one.
         """
         busy: deque[tuple[Key, bytes, _Process]] = deque()
-        for key, data in pictures:
-            if not self._idle:
+        try:
+            for key, data in pictures:
+                if not self._idle:
+                    yield self._collect(busy)
+                process = self._idle.popleft()
+                busy.append((key, data, process))
+                process.send(data)
+            while busy:
                 yield self._collect(busy)
-            process = self._idle.popleft()
-            process.send(data)
-            busy.append((key, data, process))
-        while busy:
-            yield self._collect(busy)
+        finally:
+            # The caller left early: what these were asked for must not answer another question.
+            for _, _, process in busy:
+                process.end()
+                self._idle.append(process)
 
     def _collect(self, busy: "deque[tuple[Key, bytes, _Process]]") -> tuple[Key, Result]:
-        key, data, process = busy.popleft()
+        key, data, process = busy[0]
         try:
             result = process.receive()
         except _Crashed:
             # It may have died of something else, as an administrator's kill: once more.
             result = self._try_again(process, data)
+        busy.popleft()
         self._idle.append(process)
         return key, result
 

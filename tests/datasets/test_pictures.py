@@ -333,6 +333,15 @@ class TestPool:
             0, 1, 2, 3, 4, 5,
         ]  # fmt: skip
 
+    def test_leaving_early_leaves_no_answer_behind(self) -> None:
+        with PicturePool(processes=2) as pool:
+            first = pool.prepare((i, samples.jpeg((500, 400))) for i in range(9))
+            assert next(first)[0] == 0
+            first.close()  # type: ignore[attr-defined]
+            [(key, result)] = pool.prepare([("later", samples.jpeg((40, 30)))])
+        assert key == "later"
+        assert isinstance(result, PreparedPicture) and result.width == 40
+
     def test_a_picture_that_takes_too_long_is_given_up(self) -> None:
         with PicturePool(processes=1, seconds=0.0) as pool:
             [(_, result)] = pool.prepare([(0, samples.jpeg())])
