@@ -141,13 +141,13 @@ class DetectionSummarySerializer(JobSerializerMixin, ScopedModelSerializer):
 
 
 class TimingSerializer(serializers.Serializer[Any]):
-    """Milliseconds spent, all pictures together."""
+    """Milliseconds spent, all pictures together; nothing yet while it waits."""
 
-    queue = serializers.FloatField()
-    preprocess = serializers.FloatField()
-    inference = serializers.FloatField()
-    postprocess = serializers.FloatField()
-    total = serializers.FloatField()
+    queue = serializers.FloatField(default=0.0)
+    preprocess = serializers.FloatField(default=0.0)
+    inference = serializers.FloatField(default=0.0)
+    postprocess = serializers.FloatField(default=0.0)
+    total = serializers.FloatField(default=0.0)
 
 
 class DetectionSerializer(DetectionSummarySerializer):
