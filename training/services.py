@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.db.models import Max
@@ -27,16 +28,19 @@ def start_run(
     name: str = "",
     start_model: TrainedModel | None = None,
     priority: int = 0,
+    key: UUID | None = None,
 ) -> TrainingRun:
     """Queue a training.
 
     Args:
+        key: the run's id, from a form that may be sent twice; the second insert is refused.
         base_model: a name from `training.options`; ignored where `start_model` is given.
         options: parameters as a form or a client sends them; missing ones get their defaults.
 
     Raises:
         InvalidOptionsError: a parameter is unknown or out of its range.
         UserError: the version cannot be trained on, or the starting model is not of this project.
+        IntegrityError: there is a run with this key.
     """
     settings = validate_options(options)
     _check_version(project, dataset_version)
@@ -46,6 +50,7 @@ def start_run(
         base_model = str(start_model.pk)
     with transaction.atomic():
         run = TrainingRun.objects.create(
+            id=key or uuid4(),
             project=project,
             dataset_version=dataset_version,
             name=name.strip() or _next_name(project),

@@ -2,10 +2,19 @@
 
 from django.urls import path
 
-from training import views
+from training import create_views, views
 
 app_name = "training"
 urlpatterns = [
     path("projects/<uuid:project_id>/training/", views.run_list, name="run_list"),
+    path(
+        "projects/<uuid:project_id>/training/active/", views.run_list_active, name="run_list_active"
+    ),
+    path("projects/<uuid:project_id>/training/new/", create_views.run_create, name="run_create"),
+    path("projects/<uuid:project_id>/training/check/", create_views.run_check, name="run_check"),
+    path("projects/<uuid:project_id>/models/", views.model_list, name="model_list"),
     path("training-runs/<uuid:run_id>/", views.run_detail, name="run_detail"),
+    path("training-runs/<uuid:run_id>/stop/", views.run_stop, name="run_stop"),
+    path("training-runs/<uuid:run_id>/cancel/", views.run_cancel, name="run_cancel"),
+    path("training-runs/<uuid:run_id>/resume/", views.run_resume, name="run_resume"),
 ]

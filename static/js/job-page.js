@@ -39,16 +39,18 @@ export function followPage(root, { onFrame = () => {} } = {}) {
   return followJob({
     slug,
     id,
+    upTo: Number(root.dataset.lastSeq),
     onFrame: (frame) => {
       if (frame.type === "log") log.add(frame);
-      if (frame.type === "progress" && progress) {
+      // The replay tells old progress and old statuses again: the page shows the latest already.
+      const isNew = frame.seq > Number(root.dataset.lastSeq);
+      if (frame.type === "progress" && progress && isNew) {
         progress.show(frame);
         if (phase && frame.phase !== phase) say(phases[frame.phase] ?? "");
         phase = frame.phase;
       }
       if (frame.type === "status") {
-        // The replay tells old statuses again: only what the page does not show yet is drawn.
-        if (frame.seq > Number(root.dataset.lastSeq) && frame.status !== status) redraw();
+        if (isNew && frame.status !== status) redraw();
         setStatus(frame.status);
       }
       onFrame(frame);

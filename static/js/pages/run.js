@@ -1,0 +1,117 @@
+// Follows a training run: progress, curves, best figures and log grow without a reload.
+import { EpochChart } from "cvt/charts";
+import { count, decimal, language } from "cvt/format";
+import { followPage, redrawParts } from "cvt/job-page";
+import { ENDED } from "cvt/job-stream";
+
+const BEST_WAIT_MS = 400;
+const job = document.getElementById("job");
+const [slug, id] = job.dataset.job.split("/");
+const knownSeq = Number(job.dataset.lastSeq);
+const epochs = job.dataset.epochs;
+const rows = new Map();
+const precise = new Intl.NumberFormat(language, { maximumSignificantDigits: 3 });
+const find = (selector) => document.querySelector(selector);
+
+const holder = find("[data-charts]");
+const texts = holder.dataset;
+const charts = makeCharts();
+let isDrawing = false;
+let bestTimer = 0;
+
+function makeCharts() {
+  const loss = (name, part, color) => ({
+    label: (part === "train" ? texts.textTrain : texts.textVal).replace("{name}", texts[`text${name[0].toUpperCase()}${name.slice(1)}`]),
+    pick: (row) => row[part]?.[`${name}_loss`],
+    color,
+    isDashed: part === "val",
+  });
+  const series = {
+    quality: [
+      { label: "mAP50", pick: ({ val }) => val.map50, color: 0 },
+      { label: "mAP50-95", pick: ({ val }) => val.map50_95, color: 1 },
+    ],
+    balance: [
+      { label: texts.textPrecision, pick: ({ val }) => val.precision, color: 0 },
+      { label: texts.textRecall, pick: ({ val }) => val.recall, color: 1 },
+    ],
+    losses: ["box", "cls", "dfl"].flatMap((name, i) => [loss(name, "train", i), loss(name, "val", i)]),
+    rate: [{ label: texts.textLr, pick: ({ lr }) => lr, color: 2 }],
+  };
+  const isShare = new Set(["quality", "balance"]);
+  return [...document.querySelectorAll("[data-chart]")].map((root) => {
+    const name = root.dataset.chart;
+    return new EpochChart(root, { series: series[name], range: isShare.has(name) ? [0, 1] : undefined, xLabel: texts.textEpoch });
+  });
+}
+
+function add(row) {
+  rows.set(row.epoch, row);
+  if (isDrawing) return;
+  isDrawing = true;
+  requestAnimationFrame(draw);
+}
+
+function draw() {
+  isDrawing = false;
+  const sorted = [...rows.values()].sort((a, b) => a.epoch - b.epoch);
+  if (!sorted.length) return;
+  holder.hidden = find("[data-epoch-card]").hidden = false;
+  find("[data-no-epochs]").hidden = true;
+  const marks = [...document.querySelectorAll("[data-went-on-after]")].map((line) => Number(line.dataset.wentOnAfter));
+  for (const chart of charts) chart.show(sorted, marks);
+  holder.dataset.points = sorted.length;
+  drawTable(sorted);
+}
+
+function drawTable(sorted) {
+  if (!find("[data-epoch-fold]").open) return;
+  const number = (value) => (value == null ? "–" : precise.format(value));
+  find("[data-epoch-rows]").replaceChildren(...sorted.toReversed().map(({ epoch, val, lr, seconds }) => {
+    const line = document.createElement("tr");
+    const cells = [count(epoch), ...[val.map50, val.map50_95, val.precision, val.recall, lr, seconds].map(number)];
+    line.append(...cells.map((text, i) => {
+      const cell = document.createElement("td");
+      cell.textContent = text;
+      if (i) cell.className = "number";
+      return cell;
+    }));
+    return line;
+  }));
+}
+
+function showEpoch({ epoch, batch, batches }) {
+  const [line, batchLine] = [find("[data-run-epoch]"), find("[data-run-batch]")];
+  if (!line) return;
+  line.textContent = epoch ? line.dataset.text.replace("{epoch}", count(epoch)).replace("{epochs}", count(Number(epochs))) : "";
+  batchLine.textContent = epoch && batches ? batchLine.dataset.text.replace("{batch}", count(batch)).replace("{batches}", count(batches)) : "";
+}
+
+/** What is best is decided by the server; after each epoch it is asked. */
+async function refreshBest() {
+  const response = await fetch(`/api/v1/${slug}/${id}/`, { headers: { Accept: "application/json" } }).catch(() => null);
+  if (!response?.ok) return;
+  const { best } = await response.json();
+  if (!best) return;
+  for (const place of document.querySelectorAll("#job [data-best]")) {
+    const value = best[place.dataset.best];
+    place.textContent = value == null ? "–" : decimal(value);
+  }
+  const line = find("[data-best-epoch]");
+  line.textContent = line.dataset.text.replace("{epoch}", count(best.epoch));
+}
+
+for (const row of JSON.parse(document.getElementById("metrics").textContent)) add(row);
+find("[data-epoch-fold]").addEventListener("toggle", draw);
+followPage(job, {
+  onFrame: (frame) => {
+    if (frame.type === "epoch") add(frame);
+    if (frame.seq <= knownSeq) return; // the page shows it already
+    if (frame.type === "progress") showEpoch(frame);
+    if (frame.type === "epoch") {
+      clearTimeout(bestTimer);
+      bestTimer = setTimeout(refreshBest, BEST_WAIT_MS);
+    }
+    if (frame.type === "status" && ENDED.has(frame.status)) redrawParts(["#results"]);
+  },
+});

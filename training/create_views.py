@@ -1,0 +1,87 @@
+"""The page of a new training: filled in by itself, checked while typing, sent once."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.contrib.auth.decorators import login_required
+from django.db import IntegrityError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods, require_POST
+
+import training.errors  # noqa: F401  registers the codes
+from jobs.errors import UserError
+from projects.access import EDITORS
+from projects.models import Project
+from projects.pages import current_user, get_project, render_page
+from training import services
+from training.base_models import BASE_MODELS
+from training.forms import TrainingForm, as_uuid, default_base_model
+from training.models import TrainingRun
+from training.options import OPTIONS
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def run_create(request: HttpRequest, project_id: UUID) -> HttpResponse:
+    """Ask for the settings of a training and start it; `?version=` or `?from=` fill it in."""
+    project = get_project(request, project_id, roles=EDITORS)
+    form = TrainingForm(
+        request.POST or None, project=project, initial=_initial(request, project)
+    )
+    if request.method == "POST" and form.is_valid():
+        run_id = _start(project, request, form)
+        if run_id is not None:
+            return redirect("training:run_detail", run_id)
+    return render_page(
+        request,
+        "training/run_create.html",
+        project=project,
+        step="training",
+        status=422 if form.is_bound else 200,
+        form=form,
+        no_effect=form.no_effect,
+        model_helps={model.name: model.help for model in BASE_MODELS.values()},
+        has_versions=form["dataset_version"].field.queryset.exists(),
+    )
+
+
+@require_POST
+@login_required
+def run_check(request: HttpRequest, project_id: UUID) -> JsonResponse:
+    """Tell the form's script what is wrong and what has no effect; nothing is started."""
+    project = get_project(request, project_id, roles=EDITORS)
+    form = TrainingForm(request.POST, project=project)
+    form.is_valid()
+    errors = {name: " ".join(texts) for name, texts in form.errors.items() if name in OPTIONS}
+    return JsonResponse({"errors": errors, "no_effect": form.no_effect})
+
+
+def _start(project: Project, request: HttpRequest, form: TrainingForm) -> UUID | None:
+    """Start the training of a valid form; sent twice, it is the same run."""
+    key: UUID = form.cleaned_data["key"]
+    if TrainingRun.objects.filter(pk=key, project=project).exists():
+        return key
+    try:
+        services.start_run(project=project, user=current_user(request), key=key, **form.start)
+    except UserError as error:
+        form.add_error("dataset_version", f"{error.message} {error.hint}")
+        return None
+    except IntegrityError:  # the same form, a moment earlier
+        if not TrainingRun.objects.filter(pk=key, project=project).exists():
+            raise
+    return key
+
+
+def _initial(request: HttpRequest, project: Project) -> dict[str, Any]:
+    """Return what the form shows at first: the settings of another run, or what suits most."""
+    initial: dict[str, Any] = {"key": uuid4(), "base_model": default_base_model()}
+    if version := as_uuid(request.GET.get("version", "")):
+        initial["dataset_version"] = version
+    source = as_uuid(request.GET.get("from", ""))
+    run = TrainingRun.objects.filter(pk=source, project=project).first() if source else None
+    if run is None:
+        return initial
+    same = {"base_model": run.base_model, "dataset_version": run.dataset_version_id}
+    known = {name: value for name, value in run.options.items() if name in OPTIONS}
+    return {**initial, **same, **known, "name": run.name}

@@ -1,0 +1,216 @@
+"""What the page of a new training asks for: data, a model to start from, and every parameter."""
+
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.conf import settings
+from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from datasets.models import DatasetVersion
+from projects.models import Project
+from projects.names import MAX_LENGTH, clean_name
+from training.base_models import BASE_MODELS, DEFAULT_BASE_MODEL, BaseModel
+from training.models import TrainedModel
+from training.option import InvalidOptionsError, Option, RefusedValueError, Value
+from training.options import OPTIONS, Options, has_no_effect, validate_options
+
+#: Learns without a file: what is offered first where no weights are here.
+WITHOUT_WEIGHTS = "yolo26n-scratch"
+
+
+def has_weights(model: BaseModel) -> bool:
+    """Tell whether a training from this model finds what it needs on this server."""
+    name = model.weights_name
+    return name is None or (Path(settings.WEIGHTS_DIR) / name).is_file()
+
+
+def default_base_model() -> str:
+    """Return the model to start from where nobody chose: pretrained if any weights are here."""
+    pretrained = [model for model in BASE_MODELS.values() if not model.is_scratch]
+    here = [model.name for model in pretrained if has_weights(model)]
+    if DEFAULT_BASE_MODEL in here:
+        return DEFAULT_BASE_MODEL
+    return here[0] if here else WITHOUT_WEIGHTS
+
+
+class TrainingForm(forms.Form):
+    """Data, base model, name, and a field for each option of `training.options`."""
+
+    key = forms.UUIDField(widget=forms.HiddenInput)
+    dataset_version = forms.ModelChoiceField(
+        label=_("Data"),
+        queryset=DatasetVersion.objects.none(),
+        empty_label=None,
+        help_text=_("The pictures that the model learns from, and those that it is measured on."),
+    )
+    base_model = forms.ChoiceField(
+        label=_("Model to start from"),
+        help_text=_("A pretrained one knows shapes already and needs far fewer pictures."),
+    )
+    name = forms.CharField(
+        label=_("Name"),
+        required=False,
+        max_length=MAX_LENGTH,
+        help_text=_("How you will find the model again; left empty, the project and a number."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.project = project
+        self.options: Options = {}
+        self._offer_versions()
+        self._offer_models()
+        for option in OPTIONS.values():
+            self.fields[option.name] = _field(option)
+
+    @cached_property
+    def own_models(self) -> dict[str, TrainedModel]:
+        """Return the project's models that can be trained further, by id."""
+        rows = TrainedModel.objects.filter(project=self.project)
+        return {str(model.pk): model for model in rows.exclude(stage=TrainedModel.Stage.ARCHIVED)}
+
+    @property
+    def basic(self) -> list[forms.BoundField]:
+        """Return the fields that stand open."""
+        return self._group("basic")
+
+    @property
+    def advanced(self) -> list[forms.BoundField]:
+        """Return the fields that are folded."""
+        return self._group("advanced")
+
+    @property
+    def has_advanced_errors(self) -> bool:
+        """Tell whether the fold must open for an error to be seen."""
+        return any(field.errors for field in self.advanced)
+
+    def clean_name(self) -> str:
+        """Return the name in composed form, or nothing."""
+        name: str = self.cleaned_data["name"]
+        return clean_name(name) if name.strip() else ""
+
+    def clean(self) -> dict[str, Any]:
+        """Check all options together, so that each error stands beside its field."""
+        data: dict[str, Any] = super().clean() or {}
+        try:
+            self.options = validate_options(self.typed_options())
+        except InvalidOptionsError as invalid:
+            for error in invalid.errors:
+                self.add_error(error.field, error.detail)
+        return data
+
+    def typed_options(self) -> dict[str, Any]:
+        """Return the options as they were typed; a decimal comma is as good as a point."""
+        typed = {name: self[name].data for name in OPTIONS}
+        return {k: v.replace(",", ".") if isinstance(v, str) else v for k, v in typed.items()}
+
+    @property
+    def no_effect(self) -> dict[str, str]:
+        """Return why some options change nothing beside the others; wrong values are passed by."""
+        typed = self.typed_options() if self.is_bound else {n: self[n].value() for n in OPTIONS}
+        values = {name: _parsed(option, typed[name]) for name, option in OPTIONS.items()}
+        return {name: str(reason) for name, reason in has_no_effect(values).items()}
+
+    @property
+    def start(self) -> dict[str, Any]:
+        """Return what `services.start_run` takes, from a valid form."""
+        data = self.cleaned_data
+        return {
+            "dataset_version": data["dataset_version"],
+            "base_model": data["base_model"],
+            "start_model": self.own_models.get(data["base_model"]),
+            "name": data["name"],
+            "options": self.options,
+        }
+
+    def _group(self, group: str) -> list[forms.BoundField]:
+        return [self[option.name] for option in OPTIONS.values() if option.group == group]
+
+    def _offer_versions(self) -> None:
+        field = self.fields["dataset_version"]
+        assert isinstance(field, forms.ModelChoiceField)
+        rows = DatasetVersion.objects.filter(dataset__project=self.project).ready()
+        field.queryset = rows.select_related("dataset")
+        field.label_from_instance = _version_label  # type: ignore[method-assign]
+
+    def _offer_models(self) -> None:
+        field = self.fields["base_model"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [(name, rows) for name, rows in self._model_groups() if rows]
+
+    def _model_groups(self) -> list[tuple[str, list[tuple[str, str]]]]:
+        models = BASE_MODELS.values()
+        pretrained = [model for model in models if not model.is_scratch]
+        return [
+            (_now("Pretrained"), _choices(m for m in pretrained if has_weights(m))),
+            (_now("Your models"), [(pk, str(model)) for pk, model in self.own_models.items()]),
+            (_now("From scratch"), _choices(m for m in models if m.is_scratch)),
+            (
+                _now("Pretrained, but the weights are not on this server"),
+                _choices(m for m in pretrained if not has_weights(m)),
+            ),
+        ]
+
+
+def as_uuid(text: str) -> UUID | None:
+    """Return an id out of an address, or None."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _choices(models: Any) -> list[tuple[str, str]]:
+    return [(model.name, model.label) for model in models]
+
+
+def _version_label(version: Any) -> str:
+    return _now("{version} – {train} training and {val} validation pictures").format(
+        version=version, train=version.train_images, val=version.val_images
+    )
+
+
+def _field(option: Option) -> forms.Field:
+    """Return the field of an option; `validate_options` checks the value, not the field."""
+    shown: dict[str, Any] = {
+        "label": option.label,
+        "required": False,
+        "initial": plain_number(option.default) if option.type == "number" else option.default,
+        "help_text": _help(option),
+    }
+    if option.type == "boolean":
+        return forms.BooleanField(**shown)
+    if option.type == "choice":
+        return forms.ChoiceField(choices=list(option.choices), **shown)
+    mode = "numeric" if option.type == "integer" else "decimal"
+    attrs = {"class": "short", "inputmode": mode, "autocomplete": "off", "data-option": "1"}
+    return forms.CharField(widget=forms.TextInput(attrs=attrs), **shown)
+
+
+def _help(option: Option) -> Any:
+    """Return what the option does to the result, and its range."""
+    if option.type in {"boolean", "choice"}:
+        return option.help
+    special = "".join(f", {value}: {text}" for value, text in option.special.items())
+    low, high = plain_number(option.minimum), plain_number(option.maximum)
+    span = _now("{minimum} to {maximum}").format(minimum=low, maximum=high)
+    usual = _now("usually {default}").format(default=plain_number(option.default))
+    return format_html('{} <span class="nowrap">({}{}; {})</span>', option.help, span, special, usual)
+
+
+def plain_number(value: Any) -> str:
+    """Return a number as people type it: 0.000001, not 1e-06."""
+    return f"{value:.10f}".rstrip("0").rstrip(".")
+
+
+def _parsed(option: Option, typed: Any) -> Value:
+    try:
+        return option.parse(typed)
+    except RefusedValueError:
+        return option.default

@@ -1,0 +1,18 @@
+"""Values of parameters as people read them."""
+
+from typing import Any
+
+from django import template
+from django.utils.translation import gettext as _
+
+from training.forms import plain_number
+
+register = template.Library()
+
+
+@register.filter
+def setting(value: Any) -> str:
+    """Return a parameter's value: yes or no, a number as it was typed, or a name."""
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return plain_number(value) if isinstance(value, float) else str(value)
