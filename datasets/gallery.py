@@ -11,7 +11,7 @@ from django.utils.functional import cached_property
 from datasets.models import DatasetClass, DatasetImage, DatasetVersion
 
 #: As many as boxes.css has colours; box-view.js counts the same way.
-COLOURS = 12
+COLOURS = 10
 
 
 @dataclass(frozen=True)

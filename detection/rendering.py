@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from detection import counts
 from detection.models import Detection, DetectionImage
@@ -16,7 +16,11 @@ from detection.models import Detection, DetectionImage
 #: Longest side of an annotated picture: enough for any screen, and it bounds the memory.
 _LONGEST = 1600
 _QUALITY = 88
+#: Longest side of a thumbnail in a strip, on screens with two pixels a point.
+_THUMBNAIL = 240
 _TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".bmp": "image/bmp"}
+#: Up to this brightness, white can be read on a colour; on brighter ones black.
+_DARK = 104
 #: Colours that stand apart on shelves, also for people who confuse red and green.
 PALETTE = (
     "#0072b2",
@@ -44,20 +48,36 @@ def content_type_of(row: DetectionImage) -> str:
 
 def annotated_answer(detection: Detection, row: DetectionImage, conf: float) -> HttpResponse:
     """Answer with a picture on which everything above `conf` is drawn."""
-    content = annotated_jpeg(row, detection.model.classes, conf)
+    return _jpeg_answer(annotated_jpeg(row, detection.model.classes, conf))
+
+
+def thumbnail_answer(row: DetectionImage) -> HttpResponse:
+    """Answer with a small picture for a strip."""
+    return _jpeg_answer(_as_jpeg(_shrunk(row, _THUMBNAIL)))
+
+
+def _jpeg_answer(content: bytes) -> HttpResponse:
     headers = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
     return HttpResponse(content, content_type="image/jpeg", headers=headers)
 
 
 def annotated_jpeg(row: DetectionImage, names: Sequence[str], conf: float) -> bytes:
     """Return a picture with boxes, class names and confidences as JPEG."""
-    with row.file.open("rb") as file, Image.open(file) as opened:
-        # Decodes a large JPEG at an eighth, a quarter or a half, never whole.
-        opened.draft("RGB", (_LONGEST, _LONGEST))
-        opened.thumbnail((_LONGEST, _LONGEST))
-        picture = opened.convert("RGB")
+    picture = _shrunk(row, _LONGEST)
     scale = picture.width / max(row.width, 1)
     draw_boxes(picture, counts.above(row.objects_found, conf), names, scale=scale)
+    return _as_jpeg(picture)
+
+
+def _shrunk(row: DetectionImage, longest: int) -> Image.Image:
+    with row.file.open("rb") as file, Image.open(file) as opened:
+        # Decodes a large JPEG at an eighth, a quarter or a half, never whole.
+        opened.draft("RGB", (longest, longest))
+        opened.thumbnail((longest, longest))
+        return opened.convert("RGB")
+
+
+def _as_jpeg(picture: Image.Image) -> bytes:
     stream = io.BytesIO()
     picture.save(stream, "JPEG", quality=_QUALITY)
     return stream.getvalue()
@@ -92,7 +112,12 @@ def _draw_label(
     x = max(0.0, min(box[0], draw.im.size[0] - width))
     y = box[1] - height if box[1] >= height else box[1]
     draw.rectangle((x, y, x + width, y + height), fill=colour)
-    draw.text((x + 3 - left, y + 3 - top), label, fill="white", font=font)
+    draw.text((x + 3 - left, y + 3 - top), label, fill=_ink_on(colour), font=font)
+
+
+def _ink_on(colour: str) -> str:
+    """Return what can be read on a colour: the same as `--class-ink` in boxes.css."""
+    return "#111111" if int(ImageColor.getcolor(colour, "L")) > _DARK else "#ffffff"
 
 
 @cache

@@ -2,7 +2,7 @@
 // zooming changes the viewBox and nothing else, so no inline styles are needed.
 
 const SVG = "http://www.w3.org/2000/svg";
-const CLASS_COLOURS = 12;
+const CLASS_COLOURS = 10;
 const LABEL_PIXELS = 13;
 const CLOSEST = 12;
 
