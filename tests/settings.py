@@ -13,3 +13,5 @@ STORAGES = {
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["TEST"] = {"NAME": str(HOME / "test.sqlite3")}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# The web processes of the tests serve static files from where they lie, uncollected.
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = True

@@ -1,0 +1,66 @@
+"""Every page, on a phone and at a desk: nothing to scroll sideways, nothing in anybody's way."""
+
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from accounts.models import User
+from projects.models import Project
+from tests.browser.material import make_gallery
+from tests.browser.visitor import DESK, PHONE
+from tests.factories import make_import, make_model, make_run
+
+
+def pages_of(project: Project) -> list[str]:
+    """Return the addresses of all pages, each with something on it."""
+    version = make_gallery(project)
+    failed = make_import(project, status="failed", error={"code": "archive_not_zip", "params": {}})
+    running = make_import(project, progress={"phase": "pictures", "done": 3, "total": 9})
+    run = make_run(project, dataset_version=version, status="succeeded")
+    make_model(project, training_run=run, dataset_version=version)
+    of_project = (
+        "project_overview",
+        "projects:project_edit",
+        "projects:project_delete",
+        "projects:member_list",
+        "datasets:dataset_list",
+        "datasets:import_create",
+        "training:run_list",
+        "detection:detect",
+    )
+    return [
+        *(reverse(name) for name in ("home", "projects:project_create", "account_change_password")),
+        *(reverse(f"accounts:{name}") for name in ("account", "token_list")),
+        *(reverse(name, args=[project.pk]) for name in of_project),
+        *(reverse("datasets:import_detail", args=[job.pk]) for job in (failed, running)),
+        reverse("datasets:import_detail", args=[version.import_job.pk]),
+        reverse("datasets:version_detail", args=[version.pk]),
+        reverse("datasets:image_list", args=[version.pk]),
+        reverse("datasets:image_detail", args=[version.images.first().pk]),
+        reverse("training:run_detail", args=[run.pk]),
+        "/no-such-page/",
+    ]
+
+
+@pytest.mark.parametrize(("width", "dark", "language"), [(PHONE, False, "vi"), (DESK, True, "en")])
+def test_no_page_overflows_or_is_in_the_way_of_anybody(
+    visit: Any, owner: User, project: Project, width: int, dark: bool, language: str
+) -> None:
+    visitor = visit(owner, width=width, dark=dark, language=language)
+    found = []
+    for path in pages_of(project):
+        visitor.page.goto(f"{visitor.base}{path}")
+        visitor.page.wait_for_timeout(150)
+        problems = visitor.obstacles()
+        if (wider := visitor.overflow()) > 0:
+            problems.append(f"wider than the window by {wider}")
+        found += [f"{path}: {problem}" for problem in problems]
+    assert not found, "\n".join(found)
+
+
+def test_the_sign_in_page_is_in_nobodys_way(visit: Any) -> None:
+    visitor = visit(width=PHONE)
+    visitor.open("/accounts/login/")
+    assert visitor.obstacles() == []
+    assert visitor.overflow() <= 0

@@ -1,0 +1,64 @@
+"""An import by hand: choose a ZIP, see it go, see what came in."""
+
+from pathlib import Path
+from typing import Any
+
+from accounts.models import User
+from projects.models import Project
+from tests.browser.material import make_zip
+from tests.services.programs import Programs
+
+
+def test_a_zip_becomes_pictures_with_boxes(
+    visit: Any, editor: User, project: Project, programs: Programs, tmp_path: Path
+) -> None:
+    programs.worker("imports")
+    visitor = visit(editor)
+    page = visitor.open(f"/projects/{project.pk}/data/")
+    page.click("main a.btn-primary")
+    page.set_input_files("input[type=file]", make_zip(tmp_path))
+    assert page.input_value("[name=dataset_name]") == "Kệ bia"
+    page.click("[data-submit] button")
+    page.wait_for_url("**/imports/*/")
+    page.wait_for_selector("#job [data-status=succeeded]", timeout=60_000)
+    assert page.locator("#job .tile").count() == 8
+    assert "is-done" in (page.locator("#steps .step >> nth=0").get_attribute("class") or "")
+    assert page.locator("[data-log-lines] div").count() > 0
+    assert page.locator("#toasts .notice").count() == 0
+
+
+def test_what_is_wrong_with_a_file_is_said_before_it_is_sent(
+    visit: Any, editor: User, project: Project, tmp_path: Path
+) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("not a ZIP")
+    page = visit(editor).open(f"/projects/{project.pk}/import/")
+    page.set_input_files("input[type=file]", text)
+    assert page.locator("[data-file-error]").is_visible()
+    page.click("[data-submit] button")
+    assert page.locator("[data-sending]").is_hidden()
+
+
+def test_what_is_wrong_with_the_form_is_said_beside_the_field(
+    visit: Any, editor: User, project: Project, tmp_path: Path
+) -> None:
+    page = visit(editor).open(f"/projects/{project.pk}/import/")
+    page.set_input_files("input[type=file]", make_zip(tmp_path))
+    page.fill("[name=split_percent]", "150")
+    page.click("[data-submit] button")
+    page.wait_for_selector("[name=split_percent][aria-invalid=true]")
+    assert page.evaluate("document.querySelector('input[type=file]').files.length") == 1
+
+
+def test_a_failed_import_says_why_and_what_to_do(
+    visit: Any, editor: User, project: Project, programs: Programs, tmp_path: Path
+) -> None:
+    programs.worker("imports")
+    broken = tmp_path / "broken.zip"
+    broken.write_bytes(b"PK\x03\x04 and nothing behind it")
+    page = visit(editor).open(f"/projects/{project.pk}/import/")
+    page.set_input_files("input[type=file]", broken)
+    page.click("[data-submit] button")
+    page.wait_for_url("**/imports/*/")
+    page.wait_for_selector("#job [role=alert]", timeout=60_000)
+    assert page.locator("#job [role=alert] a.btn-primary").count() == 1
