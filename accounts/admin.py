@@ -6,7 +6,9 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.models import Group
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import ReadOnlyAdmin, SuperuserMixin
 from accounts.models import ApiToken, IdempotentAnswer, User
@@ -47,6 +49,18 @@ class PersonAdmin(SuperuserMixin, UserAdmin):  # type: ignore[type-arg]
 @admin.register(Group)
 class PersonGroupAdmin(SuperuserMixin, GroupAdmin):
     """Groups of rights in this admin; roles in projects are something else."""
+
+    list_display = ["name", "members"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
+        """Count the members in the same query."""
+        groups: QuerySet[Group] = super().get_queryset(request)
+        return groups.annotate(member_count=Count("user"))
+
+    @admin.display(description=_("members"), ordering="member_count")
+    def members(self, group: Any) -> int:
+        """How many users are in it."""
+        return int(group.member_count)
 
 
 @admin.register(ApiToken)

@@ -6,6 +6,8 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from rest_framework.exceptions import PermissionDenied
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
 
 from accounts.models import User
@@ -64,6 +66,13 @@ class MemberViewSet(ListMixin, CreateMixin, UpdateMixin, DestroyMixin, ProjectSc
     lookup_field = "user_id"
     ordering_fields = ("created_at", "role")
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Look at the project in the address before anything that the body says."""
+        super().initial(request, *args, **kwargs)
+        project = self._project()
+        if request.method not in SAFE_METHODS:
+            self.require_role(project.pk)
+
     def get_queryset(self) -> QuerySet[Any]:
         """Members of the project in the address."""
         rows: Any = super().get_queryset()
@@ -75,9 +84,7 @@ class MemberViewSet(ListMixin, CreateMixin, UpdateMixin, DestroyMixin, ProjectSc
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> Membership:
         """Let a user in."""
-        project = self._project()
-        self.require_role(project.pk)
-        return services.add_member(project=project, **serializer.validated_data)
+        return services.add_member(project=self._project(), **serializer.validated_data)
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> Membership:
         """Give the member another role."""

@@ -116,7 +116,9 @@ class UpdateMixin(ProjectScopedViewSet):
         row = self.get_object()
         serializer = self.get_serializer(row, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
-        return Response(self.shown(self.perform_update(serializer) or row))
+        if serializer.validated_data:
+            row = self.perform_update(serializer) or row
+        return Response(self.shown(row))
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> Any:
         """Call the service with `serializer.instance` and the validated data."""

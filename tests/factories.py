@@ -1,19 +1,22 @@
 """Makes rows for tests: each function needs nothing, and takes what the test cares about."""
 
 import hashlib
+import io
 import itertools
 from datetime import timedelta
 from typing import Any
 
+import PIL.Image
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from accounts.models import ApiToken, Scope, User
-from datasets.models import Dataset, DatasetClass, DatasetVersion, Import
-from detection.models import Detection, Evaluation
+from datasets.models import Dataset, DatasetClass, DatasetImage, DatasetVersion, Import, Picture
+from detection.models import Detection, DetectionImage, Evaluation
 from jobs.states import TERMINAL, Status
 from projects.models import Membership, Project, Role
-from training.models import TrainedModel, TrainingRun
+from training.models import Artifact, TrainedModel, TrainingRun
+from training.options import default_options
 
 PASSWORD = "a-long-enough-password"
 _numbers = itertools.count(1)
@@ -75,6 +78,37 @@ def make_version(
     return version
 
 
+def make_picture(size: tuple[int, int] = (64, 48), color: str = "gray") -> bytes:
+    """Return the bytes of a JPEG of one color."""
+    buffer = io.BytesIO()
+    PIL.Image.new("RGB", size, color).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def make_image(version: DatasetVersion | None = None, **fields: Any) -> DatasetImage:
+    """Return an image of a version with its stored picture and one box."""
+    version = version or make_version()
+    content = fields.pop("content", None) or make_picture()
+    number = next(_numbers)
+    picture = Picture(
+        project=version.dataset.project,
+        sha256=hashlib.sha256(content + str(number).encode()).hexdigest(),
+        width=64,
+        height=48,
+        size=len(content),
+    )
+    picture.file.save(f"{picture.pk}.jpg", ContentFile(content), save=False)
+    picture.thumbnail.save(f"{picture.pk}-thumbnail.jpg", ContentFile(content), save=False)
+    picture.save()
+    defaults = {
+        "position": number,
+        "file_name": f"shelf-{number}.jpg",
+        "split": DatasetImage.Split.TRAIN,
+        "boxes": [[0, 1.0, 2.0, 30.0, 40.0]],
+    }
+    return DatasetImage.objects.create(version=version, picture=picture, **{**defaults, **fields})
+
+
 def make_import(project: Project | None = None, **fields: Any) -> Import:
     """Return a queued import of a ZIP into a new version."""
     if "version" not in fields:
@@ -92,8 +126,19 @@ def make_run(project: Project | None = None, **fields: Any) -> TrainingRun:
     fields.setdefault("project", fields["dataset_version"].dataset.project)
     fields.setdefault("name", f"Run {next(_numbers)}")
     fields.setdefault("base_model", "yolo11n-scratch")
-    fields.setdefault("options", {"epochs": 1, "batch": 4, "imgsz": 64})
+    options = {**default_options(), "epochs": 1, "batch": 4, "imgsz": 64}
+    fields["options"] = {**options, **fields.get("options", {})}
     return TrainingRun.objects.create(**_ended(fields))
+
+
+def make_artifact(run: TrainingRun | None = None, **fields: Any) -> Artifact:
+    """Return a stored table that a run left behind."""
+    content = b"epoch,map50\n1,0.5\n"
+    defaults = {"name": "results.csv", "kind": "table", "size": len(content)}
+    artifact = Artifact(run=run or make_run(), **{**defaults, **fields})
+    artifact.file.save(f"{artifact.pk}.csv", ContentFile(content), save=False)
+    artifact.save()
+    return artifact
 
 
 def make_model(project: Project | None = None, **fields: Any) -> TrainedModel:
@@ -123,6 +168,22 @@ def make_detection(project: Project | None = None, **fields: Any) -> Detection:
     fields["model"] = fields["model"] or make_model(project)
     fields.setdefault("project", fields["model"].project)
     return Detection.objects.create(**_ended(fields))
+
+
+def make_detection_image(detection: Detection | None = None, **fields: Any) -> DetectionImage:
+    """Return a stored picture of a detection on which one object was found."""
+    detection = detection or make_detection()
+    defaults = {
+        "index": detection.images.count(),
+        "file_name": "shelf.jpg",
+        "width": 64,
+        "height": 48,
+        "objects_found": [[0, 0.9, 1.0, 2.0, 30.0, 40.0]],
+    }
+    image = DetectionImage(detection=detection, **{**defaults, **fields})
+    image.file.save(f"{image.pk}.jpg", ContentFile(make_picture()), save=False)
+    image.save()
+    return image
 
 
 def make_evaluation(project: Project | None = None, **fields: Any) -> Evaluation:

@@ -1,0 +1,83 @@
+"""Every address × anonymous, outsider, viewer, editor, owner."""
+
+from typing import Any
+
+import pytest
+from django.db import transaction
+from rest_framework.test import APIClient
+
+from accounts.models import User
+from tests.api.access_rules import API, BODIES, LOGIN, OK, PAGES, PERSONAS
+from tests.api.routes import all_routes, fill
+from tests.api.world import world  # noqa: F401
+
+RULES = {**API, **PAGES}
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+@pytest.fixture
+def clients(outsider: User, viewer: User, editor: User, owner: User) -> dict[str, APIClient]:
+    users = dict(zip(PERSONAS, (None, outsider, viewer, editor, owner), strict=True))
+    made = {}
+    for name, user in users.items():
+        made[name] = APIClient(raise_request_exception=False)
+        if user is not None:
+            made[name].force_login(user)
+    return made
+
+
+def test_every_address_has_a_rule() -> None:
+    assert sorted(RULES) == all_routes()
+
+
+@pytest.mark.parametrize("route", RULES, ids=lambda route: route or "home")
+def test_everybody_gets_what_the_rules_say(
+    route: str,
+    clients: dict[str, APIClient],
+    world: dict[str, Any],  # noqa: F811
+) -> None:
+    for method, rule in RULES[route].items():
+        got = {name: outcome(client, route, method, world) for name, client in clients.items()}
+        assert got == dict(zip(PERSONAS, rule, strict=True)), method
+    for method in set(METHODS) - set(RULES[route]) if route in API else ():
+        assert clients["owner"].generic(method, fill(route, world)).status_code == 405, method
+    if "<uuid:" in route:
+        check_that_existence_is_hidden(route, clients["outsider"], world)
+
+
+def check_that_existence_is_hidden(route: str, client: APIClient, rows: dict[str, Any]) -> None:
+    """What may not be seen looks like what is not there."""
+    nowhere = dict.fromkeys(rows, "00000000-0000-4000-8000-000000000000")
+    method = next(iter(RULES[route]))
+
+    answers = [client.generic(method, fill(route, ids)) for ids in (rows, nowhere)]
+
+    assert [answer.status_code for answer in answers] == [404, 404]
+    if route in API:
+        one, other = ({**answer.json(), "request_id": ""} for answer in answers)
+        assert one == other
+
+
+def outcome(client: APIClient, route: str, method: str, rows: dict[str, Any]) -> int | str:
+    """Ask, undo what it did, and return how the answer counts."""
+    body = {
+        name: value.format(**rows) if isinstance(value, str) else value
+        for name, value in BODIES.get((method, route), {}).items()
+    }
+    with transaction.atomic():
+        answer = getattr(client, method.lower())(fill(route, rows), body or None)
+        transaction.set_rollback(True)
+    if answer.status_code == 302 and answer["Location"].startswith("/accounts/login/?next="):
+        return LOGIN
+    if answer.status_code in {401, 403, 404, 405} or answer.status_code >= 500:
+        # /readyz says so where no worker runs.
+        return OK if route == "readyz" else answer.status_code
+    if answer.status_code == 400 and is_about_an_unseen_row(answer):
+        return 400
+    return OK
+
+
+def is_about_an_unseen_row(answer: Any) -> bool:
+    """Whether the body named a row that the caller may not see."""
+    errors = answer.json().get("errors", []) if "json" in answer["Content-Type"] else []
+    return any(error["code"] == "does_not_exist" for error in errors)
