@@ -6,6 +6,7 @@ import json
 import tarfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -72,11 +73,12 @@ def verify(path: Path) -> None:
     """
     found: dict[str, str] = {}
     expected: dict[str, str] | None = None
-    for name, file in members(path):
-        if name == _CHECKSUMS:
-            expected = json.load(file)
-        else:
-            found[name] = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    with _readable():
+        for name, file in members(path):
+            if name == _CHECKSUMS:
+                expected = json.load(file)
+            else:
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
     if expected is None:
         raise BrokenArchive("it is cut short or is no backup of CVTrainer")
     if wrong := sorted(
@@ -85,32 +87,39 @@ def verify(path: Path) -> None:
         raise BrokenArchive(f"{len(wrong)} members are damaged, the first is {wrong[0]}")
 
 
-def members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    """Yield name and content of each member in order; read it before the next one.
-
-    Raises:
-        BrokenArchive: it is not a tar file of plain files, or ends early.
-    """
-    try:
-        with tarfile.open(path, "r|") as tar:
-            for info in tar:
-                file = tar.extractfile(info) if info.isreg() else None
-                if file is None:
-                    raise BrokenArchive(f"{info.name} is not a plain file")
-                yield info.name, file
-    except (tarfile.TarError, EOFError) as error:
-        raise BrokenArchive(f"it cannot be read ({error})") from None
-
-
 def read_manifest(path: Path) -> dict[str, Any]:
     """Return the first member, which says what the backup holds.
 
     Raises:
         BrokenArchive: there is none.
     """
-    for name, file in members(path):
-        if name == "manifest.json":
+    with _readable():
+        for name, file in members(path):
+            if name != "manifest.json":
+                break
             manifest: dict[str, Any] = json.load(file)
             return manifest
-        break
     raise BrokenArchive("it is no backup of CVTrainer")
+
+
+def members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    """Yield name and content of each member in order; read it before the next one.
+
+    Raises:
+        BrokenArchive: something in it is not a plain file.
+        tarfile.TarError: it is not a tar file, or ends early.
+    """
+    with tarfile.open(path, "r|") as tar:
+        for info in tar:
+            file = tar.extractfile(info) if info.isreg() else None
+            if file is None:
+                raise BrokenArchive(f"{info.name} is not a plain file")
+            yield info.name, file
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except (tarfile.TarError, EOFError, ValueError) as error:
+        raise BrokenArchive(f"it cannot be read ({error})") from None
