@@ -164,9 +164,24 @@ class _Deal:
         for side in _SIDES:
             if side not in self.sides:
                 self._move(min(range(len(self.sides)), key=self._loss))
+        self._bring_to_training()
+        self._bring_to_validation()
+        # What went to validation may have made room for another move; it ends, for training never
+        # loses a class again.
+        while self._bring_to_training():
+            self._bring_to_validation()
+
+    def _bring_to_training(self) -> bool:
+        """Move units of classes that training has not; tell whether any was moved."""
+        moved = False
         for label in sorted(self._having):
             if not self._units_with[TRAIN][label] and self.sides.count(VAL) > 1:
                 self._move(min(self._having[label], key=self._loss))
+                moved = True
+        return moved
+
+    def _bring_to_validation(self) -> None:
+        """Move units of classes that validation has not, where training loses no class by it."""
         for label in sorted(self._having):
             if not self._units_with[VAL][label]:
                 cheapest = min(self._having[label], key=self._loss)

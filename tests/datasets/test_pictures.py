@@ -254,16 +254,16 @@ class TestRefused:
         data = samples.jpeg(progressive=True)
         at = data.rindex(b"\xff\xda")
         bomb = data[:at] + data[at:-2] * 5000 + data[-2:]
-        start = time.monotonic()
+        start = time.process_time()
         with suppress(PictureRefused):
             prepare_picture(bomb)
-        assert time.monotonic() - start < 5
+        assert time.process_time() - start < 5
 
     @pytest.mark.parametrize("claimed", [(50_000, 50_000), (20_000, 20_000), (65_000, 65_000)])
     def test_bombs_are_refused_by_their_header(self, claimed: tuple[int, int]) -> None:
-        before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+        before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
         assert refusal(samples.png_claiming(*claimed)) == "picture_too_large"
-        assert time.monotonic() - start < 1
+        assert time.process_time() - start < 1
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
 
 

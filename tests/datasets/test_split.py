@@ -112,6 +112,11 @@ class TestDivide:
         sides = {(item.group, split[item.key]) for item in items}
         assert len(sides) == len({item.group for item in items})
 
+    def test_a_class_that_one_picture_has_is_trained_on(self) -> None:
+        items = pictures([frozenset({0}), frozenset({0, 1}), frozenset({2})])
+        split = divide(items, ratio=0.75, seed=0)
+        assert split == {"picture 0": "val", "picture 1": "train", "picture 2": "train"}
+
     def test_another_seed_is_another_split(self) -> None:
         items = pictures([frozenset({0})] * 100)
         assert divide(items, ratio=0.2, seed=1) != divide(items, ratio=0.2, seed=2)

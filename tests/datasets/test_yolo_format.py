@@ -322,11 +322,11 @@ class TestHostileYaml:
         ],
     )
     def test_more_than_data_is_refused(self, yaml: str, found: str, spawned: list[str]) -> None:
-        start = time.monotonic()
+        start = time.process_time()
         error = refusal({"a.jpg": "", "a.txt": BOX, "data.yaml": NAMES + yaml})
         assert error.code == "data_yaml_not_allowed"
         assert found in error.params["found"]
-        assert time.monotonic() - start < 2
+        assert time.process_time() - start < 2
         assert spawned == []
 
     @pytest.mark.parametrize("yaml", ["names: [a", "\tnames: x: y", "a: b: c", "\x00", "- a\nb: c"])

@@ -188,10 +188,10 @@ class TestBombs:
 
     @pytest.fixture(autouse=True)
     def _quickly_in_little_memory(self) -> object:
-        before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+        before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
         yield
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        assert time.monotonic() - start < 5
+        assert time.process_time() - start < 5
         assert grown < 300 * 1024
 
     def test_one_entry_that_swells(self) -> None:
