@@ -69,7 +69,7 @@ class DetectionViewSet(
     def get_serializer_context(self) -> dict[str, Any]:
         """Add the confidence that the reader asks for."""
         context = super().get_serializer_context()
-        if self.action in {"retrieve", "export"}:
+        if self.action in {"retrieve", "export", "annotated"}:
             query = DetectionQuerySerializer(data=self.request.query_params)
             query.is_valid(raise_exception=True)
             context["conf"] = query.validated_data.get("conf")
@@ -150,7 +150,19 @@ class DetectionViewSet(
     def annotated(self, request: Request, index: int = 0, **_: Any) -> Any:
         """Return a picture with boxes, names and confidences drawn on it."""
         detection = self.get_object()
-        return rendering.annotated_answer(detection, self._image(index), detection.conf)
+        conf = self.get_serializer_context().get("conf") or detection.conf
+        return rendering.annotated_answer(detection, self._image(index), conf)
+
+    @extend_schema(responses=OpenApiTypes.BINARY)
+    @action(
+        detail=True,
+        url_path="images/<int:index>/thumbnail",
+        url_name="thumbnail",
+        pagination_class=None,
+    )
+    def thumbnail(self, request: Request, index: int = 0, **_: Any) -> Any:
+        """Return a small JPEG of a picture."""
+        return rendering.thumbnail_answer(self._image(index))
 
     def _image(self, index: int) -> DetectionImage:
         usable = self.get_object().images.filter(error__isnull=True, width__gt=0)

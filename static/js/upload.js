@@ -1,14 +1,26 @@
-// Sends a form with files and tells how far it is: fetch cannot, XMLHttpRequest can.
+// Sends files and tells how far it is: fetch cannot, XMLHttpRequest can.
 
 /**
  * Send a form.
  *
  * @param {HTMLFormElement} form
  * @param {{onProgress: (sent: number, total: number) => void}} options
+ * @returns what `sendData` returns.
+ */
+export function sendForm(form, { onProgress }) {
+  return sendData(form.action, new FormData(form), { onProgress });
+}
+
+/**
+ * Send data to an address.
+ *
+ * @param {string} url
+ * @param {FormData} data
+ * @param {{onProgress: (sent: number, total: number) => void, headers?: Record<string, string>}} options
  * @returns {{done: Promise<{status: number, url: string, text: string}>, abort: () => void}}
  *   `url` is where redirects led; `done` rejects with "network" or "aborted".
  */
-export function sendForm(form, { onProgress }) {
+export function sendData(url, data, { onProgress, headers = {} }) {
   const request = new XMLHttpRequest();
   const done = new Promise((resolve, reject) => {
     request.upload.addEventListener("progress", ({ loaded, total }) => onProgress(loaded, total));
@@ -17,8 +29,10 @@ export function sendForm(form, { onProgress }) {
     request.addEventListener("error", () => reject(new Error("network")));
     request.addEventListener("abort", () => reject(new Error("aborted")));
   });
-  request.open("POST", form.action);
-  request.setRequestHeader("X-Requested-With", "XMLHttpRequest");
-  request.send(new FormData(form));
+  request.open("POST", url);
+  for (const [name, value] of Object.entries({ "X-Requested-With": "XMLHttpRequest", ...headers })) {
+    request.setRequestHeader(name, value);
+  }
+  request.send(data);
   return { done, abort: () => request.abort() };
 }
