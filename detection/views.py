@@ -117,9 +117,7 @@ def _models(project: Project) -> list[Any]:
 
 def _detection(request: HttpRequest, detection_id: UUID) -> Any:
     rows = Detection.objects.visible_to(request.user)
-    return get_object_or_404(
-        rows.select_related("project", "model", "created_by"), pk=detection_id
-    )
+    return get_object_or_404(rows.select_related("project", "model", "created_by"), pk=detection_id)
 
 
 def _line(row: Any) -> dict[str, Any]:

@@ -26,9 +26,7 @@ from training.options import OPTIONS
 def run_create(request: HttpRequest, project_id: UUID) -> HttpResponse:
     """Ask for the settings of a training and start it; `?version=` or `?from=` fill it in."""
     project = get_project(request, project_id, roles=EDITORS)
-    form = TrainingForm(
-        request.POST or None, project=project, initial=_initial(request, project)
-    )
+    form = TrainingForm(request.POST or None, project=project, initial=_initial(request, project))
     if request.method == "POST" and form.is_valid():
         run_id = _start(project, request, form)
         if run_id is not None:

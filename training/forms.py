@@ -201,7 +201,9 @@ def _help(option: Option) -> Any:
     low, high = plain_number(option.minimum), plain_number(option.maximum)
     span = _now("{minimum} to {maximum}").format(minimum=low, maximum=high)
     usual = _now("usually {default}").format(default=plain_number(option.default))
-    return format_html('{} <span class="nowrap">({}{}; {})</span>', option.help, span, special, usual)
+    return format_html(
+        '{} <span class="nowrap">({}{}; {})</span>', option.help, span, special, usual
+    )
 
 
 def plain_number(value: Any) -> str:

@@ -31,14 +31,14 @@ _RUNS_A_PAGE = 20
 def run_list(request: HttpRequest, project_id: UUID) -> HttpResponse:
     """Show the runs of a project: those that are on first, with their progress."""
     project = get_project(request, project_id)
-    page = Paginator(_runs(project).filter(status__in=TERMINAL), _RUNS_A_PAGE).get_page(request.GET.get("page"))
+    ended = Paginator(_runs(project).filter(status__in=TERMINAL), _RUNS_A_PAGE)
     return render_page(
         request,
         "training/run_list.html",
         project=project,
         step="training",
         active=_runs(project).active(),
-        page_obj=page,
+        page_obj=ended.get_page(request.GET.get("page")),
         has_versions=DatasetVersion.objects.filter(dataset__project=project).ready().exists(),
     )
 
@@ -113,9 +113,7 @@ def model_list(request: HttpRequest, project_id: UUID) -> HttpResponse:
     )
 
 
-def _act(
-    request: HttpRequest, run_id: UUID, act: Callable[[TrainingRun], None]
-) -> HttpResponse:
+def _act(request: HttpRequest, run_id: UUID, act: Callable[[TrainingRun], None]) -> HttpResponse:
     """Do what a button of the run's page says; one that came too late is told so."""
     run = _run(request, run_id)
     require_role(request, run.project, EDITORS)
