@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -131,7 +132,8 @@ def write_stream(target: Path, chunks: Iterable[bytes], *, durable: bool = True)
         Path(name).replace(target)
     except OSError as error:
         if error.errno in _FULL:
-            raise StorageError("storage_full") from error
+            free = shutil.disk_usage(target.parent).free
+            raise StorageError("storage_full", free_mb=free // 1024**2) from error
         raise
     finally:
         with suppress(FileNotFoundError):

@@ -2,7 +2,6 @@
 
 import errno
 import hashlib
-import io
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,7 +88,7 @@ class TestWriteStream:
         assert target.read_bytes() == b"whole"
         assert list(target.parent.iterdir()) == [target]
 
-    def test_a_full_disk_is_told_as_such(self) -> None:
+    def test_a_full_disk_is_told_as_such(self, tmp_path: Path) -> None:
         if not Path("/dev/full").exists():
             pytest.skip("needs /dev/full")
 
@@ -99,8 +98,10 @@ class TestWriteStream:
             yield b""
 
         with pytest.raises(StorageError) as caught:
-            write_stream(Path(io.__file__).parent / ".." / "nowhere" / "a", full())
+            write_stream(tmp_path / "a", full())
         assert caught.value.code == "storage_full"
+        assert caught.value.params["free_mb"] > 0
+        assert list(tmp_path.iterdir()) == []
 
     def test_only_the_owner_may_read_it(self, tmp_path: Path) -> None:
         write_stream(tmp_path / "folder" / "a", [b"x"])
