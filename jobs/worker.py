@@ -76,6 +76,16 @@ class DeliveringWorker(BaseWorker):
         """Call the task."""
         raise NotImplementedError
 
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Refresh RQ's list of workers, or leave it: nothing depends on it."""
+        with contextlib.suppress(redis.RedisError):
+            super().heartbeat(timeout, pipeline)
+
+    def set_state(self, state: str, pipeline: Any = None) -> None:
+        """Tell RQ's list of workers what we do, or leave it."""
+        with contextlib.suppress(redis.RedisError):
+            super().set_state(state, pipeline)
+
     def beat(self) -> None:
         """Tell RQ's list of workers that this one lives and is busy."""
         try:

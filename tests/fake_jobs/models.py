@@ -62,3 +62,14 @@ class FakeEpoch(models.Model):
 
     def __str__(self) -> str:
         return str(self.epoch)
+
+
+class FakeRefusal(models.Model):
+    """What an attempt that lost its job tried to write afterwards; for the count, not fenced."""
+
+    job = models.ForeignKey(FakeJob, on_delete=models.CASCADE, related_name="refusals")
+    attempt = models.PositiveIntegerField()
+    was_accepted = models.BooleanField()
+
+    def __str__(self) -> str:
+        return f"attempt {self.attempt}"

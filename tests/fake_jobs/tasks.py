@@ -5,18 +5,51 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 from jobs import transitions
-from jobs.errors import UserError
+from jobs.errors import LeaseLost, UserError
 from jobs.patience import persist
 from jobs.reporter import Reporter
 from jobs.runner import Commit, run_job
-from tests.fake_jobs.models import FakeEpoch, FakeJob
+from jobs.states import Status
+from tests.fake_jobs.models import FakeEpoch, FakeJob, FakeRefusal
 
 
 def run_fake(job_id: str) -> None:
-    """Run one fake job."""
-    run_job(FakeJob, job_id, work)
+    """Run one fake job; an attempt that lost it still tries to write, and tells what came of it."""
+    run_job(FakeJob, job_id, work_and_insist)
+
+
+def work_and_insist(job: FakeJob, reporter: Reporter) -> Commit | None:
+    """Work; after a loss, try every kind of write once more."""
+    try:
+        return work(job, reporter)
+    except LeaseLost:
+        for write in (
+            lambda: commit_epoch(job, job.epochs.count() + 1),
+            lambda: transitions.append(job, [("log", {"level": "info", "text": "stale"})]),
+            lambda: transitions.finish(job, Status.SUCCEEDED) or refused(),
+            lambda: transitions.take_back(job) or refused(),
+            lambda: transitions.renew(job) or refused(),
+        ):
+            persist(lambda write=write: insist(job, write))  # type: ignore[misc]
+        raise
+
+
+def insist(job: FakeJob, write: Callable[[], object]) -> None:
+    """Write, and note whether it was refused."""
+    try:
+        write()
+        was_accepted = True
+    except LeaseLost:
+        was_accepted = False
+    FakeRefusal.objects.create(job=job, attempt=job.attempt, was_accepted=was_accepted)
+
+
+def refused() -> None:
+    """Say in one way what others say by False."""
+    raise LeaseLost
 
 
 def work(job: FakeJob, reporter: Reporter) -> Commit | None:
@@ -56,7 +89,8 @@ def commit_epoch(job: FakeJob, epoch: int) -> None:
         return
     with transitions.fenced(job, losses=0):
         FakeEpoch.objects.create(job=job, epoch=epoch, attempt=job.attempt)
-        transitions.append(job, [("epoch", {"epoch": epoch, "val": {"map50": float("nan")}})])
+        payload = {"epoch": epoch, "attempt": job.attempt, "loss": float("nan")}
+        transitions.append(job, [("epoch", payload)])
 
 
 def sleep(job: FakeJob, reporter: Reporter) -> None:
