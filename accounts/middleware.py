@@ -18,14 +18,15 @@ class UserLanguageMiddleware(LocaleMiddleware):
 
     def process_request(self, request: HttpRequest) -> None:
         """Activate the language for this request."""
-        language = _asked_for(request) if request.path.startswith("/api/") else None
+        wishes = request.headers.get("Accept-Language", "")
+        language = language_asked_for(wishes) if request.path.startswith("/api/") else None
         translation.activate(language or _chosen(request) or settings.LANGUAGE_CODE)
         request.LANGUAGE_CODE = translation.get_language()
 
 
-def _asked_for(request: HttpRequest) -> str | None:
-    """Return the first language of Accept-Language that there is here."""
-    for wish, _weight in parse_accept_lang_header(request.headers.get("Accept-Language", "")):
+def language_asked_for(wishes: str) -> str | None:
+    """Return the first language of an Accept-Language header that there is here."""
+    for wish, _weight in parse_accept_lang_header(wishes):
         if language := _known(wish):
             return language
     return None

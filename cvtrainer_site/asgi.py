@@ -1,6 +1,7 @@
 """The ASGI application: HTTP by Django, WebSockets by Channels."""
 
 import os
+import tempfile
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.sessions import SessionMiddlewareStack
@@ -10,12 +11,18 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cvtrainer_site.settings")
 http = get_asgi_application()
 
 # After Django is set up:
+from django.conf import settings  # noqa: E402
+
+from cvtrainer_site.body_limit import BodyLimit  # noqa: E402
 from cvtrainer_site.routing import websocket_urlpatterns  # noqa: E402
 from jobs.origin import SameOriginOnly  # noqa: E402
 
+# Django spools bodies there: beside the data, where there is room, and not in memory.
+tempfile.tempdir = str(settings.FILE_UPLOAD_TEMP_DIR)
+
 application = ProtocolTypeRouter(
     {
-        "http": http,
+        "http": BodyLimit(http),
         "websocket": SameOriginOnly(SessionMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )
