@@ -1,6 +1,6 @@
 """The API of imports, datasets, their versions and pictures."""
 
-from typing import Any, ClassVar
+from typing import Any, cast
 
 from django.db.models import Count, OuterRef, Prefetch, Q, Subquery
 from django.http import HttpResponse
@@ -8,15 +8,24 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from accounts.idempotency import idempotent
+from accounts.models import User
+from accounts.parsers import LimitedJSONParser
 from datasets import exports, services
 from datasets.materialize import class_names, data_yaml, mapping_text
-from datasets.models import Dataset, DatasetClass, DatasetImage, DatasetVersion, Import
+from datasets.models import (
+    Dataset,
+    DatasetClass,
+    DatasetImage,
+    DatasetVersion,
+    ImageClass,
+    Import,
+)
 from datasets.serializers import (
     DatasetSerializer,
     ImageQuerySerializer,
@@ -47,7 +56,7 @@ class ImportViewSet(JobActionsMixin, ListMixin, RetrieveMixin, CreateMixin, Proj
     queryset = Import.objects.select_related("version").all()
     serializer_class = ImportSerializer
     write_serializer_class = NewImportSerializer
-    parser_classes: ClassVar[list[Any]] = [MultiPartParser, JSONParser]
+    parser_classes = (MultiPartParser, LimitedJSONParser)
     write_scope = "import"
     filterset_fields = ("project", "status")
     ordering_fields = ("created_at", "status")
@@ -58,7 +67,7 @@ class ImportViewSet(JobActionsMixin, ListMixin, RetrieveMixin, CreateMixin, Proj
         values = dict(serializer.validated_data)
         if values.pop("source") != Import.Source.ZIP:
             raise UserError("source_unavailable")
-        return services.create_import(user=self.request.user, **values)  # type: ignore[misc]
+        return services.create_import(user=cast(User, self.request.user), **values)
 
 
 class DatasetViewSet(ListMixin, RetrieveMixin, UpdateMixin, DestroyMixin, ProjectScopedViewSet):
@@ -83,7 +92,8 @@ class DatasetViewSet(ListMixin, RetrieveMixin, UpdateMixin, DestroyMixin, Projec
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> Dataset:
         """Rename a dataset."""
-        return services.rename_dataset(dataset=serializer.instance, **serializer.validated_data)
+        dataset = cast(Dataset, serializer.instance)
+        return services.rename_dataset(dataset=dataset, **serializer.validated_data)
 
     def perform_destroy(self, row: Dataset) -> None:
         """Remove a dataset with its versions."""
@@ -157,7 +167,7 @@ class VersionViewSet(ListMixin, RetrieveMixin, ProjectScopedViewSet):
 class ImageViewSet(ProjectScopedViewSet):
     """The bytes of pictures."""
 
-    queryset = DatasetImage.objects.select_related("picture", "version__dataset")
+    queryset = DatasetImage.objects.ready().select_related("picture", "version__dataset")
     serializer_class = ImageSerializer
     filterset_fields = ()
 
@@ -177,13 +187,14 @@ class ImageViewSet(ProjectScopedViewSet):
 
 
 def _filtered(version: DatasetVersion, wanted: dict[str, Any]) -> Any:
-    rows = DatasetImage.objects.filter(version=version).select_related("picture")
+    rows = DatasetImage.objects.ready().filter(version=version).select_related("picture")
     if split := wanted.get("split"):
         rows = rows.filter(split=split)
     if name := wanted.get("class"):
         is_class = Q(name=name) | (Q(index=int(name)) if name.isdecimal() else Q())
         classes = DatasetClass.objects.filter(is_class, version=version)
-        rows = rows.filter(classes__dataset_class__in=classes).distinct()
+        uses = ImageClass.objects.filter(dataset_class__in=classes)
+        rows = rows.filter(pk__in=uses.values("image"))
     if text := wanted.get("q"):
         rows = rows.filter(file_name__icontains=text)
     return rows.order_by("position")

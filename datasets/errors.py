@@ -103,18 +103,21 @@ register(
 )
 register(
     "storage_full",
-    _("The disk of the server is full."),
+    _("The disk of the server is full; {free_mb} MB are free."),
     _("Ask your administrator to free space, then try again. Nothing was changed."),
+    status=507,
 )
 register(
     "stored_file_missing",
     _("A stored file is missing on the server."),
     _("Tell your administrator."),
+    status=500,
 )
 register(
     "stored_file_damaged",
     _("A stored file is not what it was when it was stored."),
     _("Tell your administrator."),
+    status=500,
 )
 
 # --- Errors: what is in it -------------------------------------------------------------------
@@ -136,12 +139,12 @@ register(
 register(
     "no_boxes",
     _("There is not one usable box in the labels."),
-    _("The report says what is wrong with the labels. Correct them and import again."),
+    _("The log says what is wrong with the labels. Correct them and import again."),
 )
 register(
     "no_picture_usable",
     _("Not one of the pictures can be used."),
-    _("The report says what is wrong with the pictures. Correct them and import again."),
+    _("The log says what is wrong with the pictures. Correct them and import again."),
 )
 register(
     "too_few_pictures",
@@ -287,6 +290,24 @@ register(
     "dataset_in_use",
     _("A training was made with this dataset."),
     _("Keep it, so that the training can be understood and repeated."),
+    status=409,
+)
+register(
+    "dataset_gone",
+    _("This dataset was removed in the meantime."),
+    _("Import into another dataset, or into a new one."),
+    status=409,
+)
+register(
+    "version_not_ready",
+    _("This dataset version is not ready."),
+    _("Wait until its import has ended, or choose another version."),
+    status=409,
+)
+register(
+    "upload_gone",
+    _("The uploaded file is not kept any more."),
+    _("Upload it again."),
     status=409,
 )
 register(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -22,7 +23,6 @@ _TYPES = {
     ".webp": "image/webp",
     ".bmp": "image/bmp",
 }
-_CHUNK = 500
 
 
 def content_type_of(name: str) -> str:
@@ -51,7 +51,7 @@ def _yolo_members(version: DatasetVersion) -> Iterator[ZipMember]:
     yield ZipMember("data.yaml", iter([yaml.encode("utf-8")]), compress=True)
     taken: Counter[str] = Counter()
     rows = DatasetImage.objects.filter(version=version).select_related("picture")
-    for image in rows.order_by("position").iterator(chunk_size=_CHUNK):
+    for image in chain.from_iterable(rows.in_chunks()):
         yield from _pair(image, taken)
 
 

@@ -6,13 +6,14 @@ The list of what is written is closed: nothing that came in an archive (caches, 
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from datasets.models import DatasetImage, DatasetVersion
 from storage.local import stored_chunks
 
 _SPLITS = ("train", "val")
-_CHUNK = 500
 
 
 def materialize(
@@ -29,7 +30,7 @@ def materialize(
         for kind in ("images", "labels"):
             (target / kind / split).mkdir(parents=True, exist_ok=True)
     rows = DatasetImage.objects.filter(version=version, split__in=splits).select_related("picture")
-    for image in rows.order_by("position").iterator(chunk_size=_CHUNK):
+    for image in chain.from_iterable(rows.in_chunks()):
         _write(image, target)
     return class_names(version)
 
@@ -40,7 +41,7 @@ def class_names(version: DatasetVersion) -> list[str]:
 
 
 def _write(image: DatasetImage, target: Path) -> None:
-    picture = image.picture
+    picture: Any = image.picture
     stem = f"{image.position:07d}"
     path = target / "images" / image.split / f"{stem}{Path(picture.file.name).suffix}"
     with path.open("wb") as file:

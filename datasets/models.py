@@ -1,16 +1,21 @@
 """Datasets, their immutable versions, the pictures in them, and the imports that made them."""
 
 import uuid
+from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 from django.core.files.storage import storages
-from django.db import models
+from django.db import models, transaction
 from django.utils.translation import gettext_lazy as _
 
+from jobs.errors import UserError
 from jobs.models import Job, JobEvent, JobQuerySet
-from jobs.states import Status
+from jobs.states import TERMINAL, Status
 from projects.access import ScopedQuerySet
 from projects.models import Project
+
+#: From this HTTP status on an error is our fault, not the caller's.
+_OURS = 500
 
 
 def uploads_storage() -> Any:
@@ -95,6 +100,13 @@ class DatasetVersion(models.Model):
         """Pictures in all splits."""
         return self.train_images + self.val_images + self.test_images
 
+    def clear(self) -> None:
+        """Remove the classes and images of a version that is not ready."""
+        ImageClass.objects.filter(image__version=self).delete()
+        # Only the keys: the rows of a large version would not fit into memory with their boxes.
+        DatasetImage.objects.filter(version=self).only("pk").delete()
+        DatasetClass.objects.filter(version=self).delete()
+
 
 class DatasetClass(models.Model):
     """A class of a version; its index is what the labels and the model say."""
@@ -130,6 +142,9 @@ class Picture(models.Model):
         default=1, help_text="EXIF value, 1 to 8, by which it was turned upright"
     )
     size = models.PositiveBigIntegerField()
+    notes = models.JSONField(
+        default=list, blank=True, help_text="codes of what was changed, as `picture_turned`"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = ScopedQuerySet.as_manager()
@@ -147,6 +162,20 @@ class ImageQuerySet(ScopedQuerySet):
     """Images of versions, reached through version and dataset."""
 
     project_path = "version__dataset__project"
+
+    def in_chunks(self, size: int = 500) -> Iterator[list[Any]]:
+        """Yield the images of one version in their order, in lists.
+
+        No cursor stays open meanwhile: on SQLite it would hold up writes, and fail our own.
+        """
+        last = -1
+        while rows := list(self.filter(position__gt=last).order_by("position")[:size]):
+            yield rows
+            last = rows[-1].position
+
+    def ready(self) -> Self:
+        """Images of versions that are ready: what is half imported is shown to nobody."""
+        return self.filter(version__status=DatasetVersion.Status.READY)
 
 
 class DatasetImage(models.Model):
@@ -235,8 +264,19 @@ class Import(Job):
     class Meta(Job.Meta):
         pass
 
+    @property
+    def may_be_retried(self) -> bool:
+        """Whether it failed through no fault of the upload, which is kept then."""
+        if self.status != Status.FAILED or not self.error or not self.file:
+            return False
+        return UserError(self.error["code"]).status >= _OURS
+
     def moved(self) -> None:
-        """Say of the version what became of its import; the work itself says that it is ready."""
+        """Keep the version in step, however the import ends; the work itself makes it ready.
+
+        Of an import that does not succeed nothing stays but its story, and its upload where another
+        try may succeed.
+        """
         mirrored = {
             Status.FAILED: DatasetVersion.Status.FAILED,
             Status.CANCELED: DatasetVersion.Status.FAILED,
@@ -244,6 +284,16 @@ class Import(Job):
         }
         if status := mirrored.get(Status(self.status)):
             DatasetVersion.objects.filter(pk=self.version_id).update(status=status)
+        if status == DatasetVersion.Status.FAILED:
+            self.version.clear()
+        if self.status in TERMINAL and not self.may_be_retried:
+            transaction.on_commit(self.drop_upload, robust=True)
+
+    def drop_upload(self) -> None:
+        """Remove the uploaded file; nobody needs it any more."""
+        if self.file:
+            uploads_storage().delete(self.file.name)
+            Import.objects.filter(pk=self.pk).update(file="")
 
 
 class ImportEvent(JobEvent):

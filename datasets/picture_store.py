@@ -1,19 +1,23 @@
-"""Checks pictures on all cores and stores them under names made from their content."""
+"""Checks pictures on all cores and stores them under names made from their content.
+
+First a picture's row, then its files, then its use in a version: whatever is cut off in between, no
+file is there of which no row tells, and no version has a picture without files.
+"""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
-from uuid import UUID
 
-from datasets.models import Picture, images_storage
+from datasets.models import Import, Picture, images_storage
 from datasets.picture_pool import PicturePool
 from datasets.pictures import PictureRefused, PreparedPicture
 from datasets.problems import Problems
+from jobs import transitions
 from storage.local import put_file
 from storage.names import content_name
 
-#: Pictures that are looked up together, and so the most that are held in memory.
-_LOOKED_UP = 8
+#: Pictures whose rows are written together, and so the most that wait in memory.
+_TOGETHER = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,47 +29,108 @@ class Incoming:
     data: bytes
 
 
-def store_pictures(
-    project_id: UUID, incoming: Iterable[Incoming], pool: PicturePool, problems: Problems
-) -> list[Picture]:
-    """Return pictures that are in storage, in any order; rows of new ones are not saved yet.
+@dataclass
+class PictureStore:
+    """Brings the pictures of one import into its project.
 
-    What the project has already is not looked at again. What cannot be used is left out, with the
-    reason in `problems`. Memory holds a few pictures at a time.
+    Attributes:
+        refused: why pictures were left out, by the digest of their bytes.
+        recent: what the last call of `store` wrote files of.
     """
-    stored: list[Picture] = []
 
-    def unknown() -> Iterator[tuple[Incoming, bytes]]:
-        iterator = iter(incoming)
-        while batch := list(islice(iterator, _LOOKED_UP)):
-            known = _known(project_id, batch)
-            stored.extend(known.values())
-            yield from ((item, item.data) for item in batch if item.sha256 not in known)
+    job: Import
+    pool: PicturePool
+    problems: Problems
+    refused: dict[str, str] = field(default_factory=dict)
+    recent: list[Picture] = field(default_factory=list)
 
-    for item, result in pool.prepare(unknown()):
+    def store(self, incoming: Iterable[Incoming]) -> dict[str, Picture]:
+        """Return pictures that are in storage, by their digests.
+
+        What the project has already is not looked at again. What cannot be used is left out, with
+        the reason in `problems`. Memory holds a few pictures at a time.
+
+        Raises:
+            LeaseLost: another attempt owns the import.
+            StorageError: `storage_full`.
+        """
+        self.recent.clear()
+        stored: dict[str, Picture] = {}
+        prepared = self.pool.prepare(self._unknown(incoming, stored))
+        while batch := list(islice(prepared, _TOGETHER)):
+            good = [pair for item, result in batch for pair in self._judged(item, result)]
+            stored |= self._save(good)
+        return stored
+
+    def _unknown(
+        self, incoming: Iterable[Incoming], known: dict[str, Picture]
+    ) -> Iterator[tuple[Incoming, bytes]]:
+        """Yield the pictures that have to be looked at; the others go into `known`."""
+        for item in incoming:
+            picture = self._known(item.sha256)
+            if picture is None:
+                yield item, item.data
+            else:
+                self._report(picture, item.key)
+                known[item.sha256] = picture
+
+    def _known(self, sha256: str) -> Picture | None:
+        """Return a picture that the project has, row and files."""
+        picture = Picture.objects.filter(project=self.job.project_id, sha256=sha256).first()
+        storage = images_storage()
+        has_files = picture is not None and all(
+            storage.exists(str(file)) for file in (picture.file, picture.thumbnail)
+        )
+        return picture if has_files else None
+
+    def _judged(
+        self, item: Incoming, result: PreparedPicture | PictureRefused
+    ) -> Iterator[tuple[Picture, PreparedPicture]]:
         if isinstance(result, PictureRefused):
-            problems.add(result.code, item.key)
-            continue
-        for note in result.notes:
-            problems.add(note, item.key)
-        stored.append(_store(project_id, item.sha256, result))
-    return stored
+            self.refused[item.sha256] = result.code
+            self.problems.add(result.code, item.key)
+            return
+        picture = self._row(item.sha256, result)
+        self._report(picture, item.key)
+        yield picture, result
 
+    def _report(self, picture: Picture, key: str) -> None:
+        for note in picture.notes:
+            self.problems.add(note, key)
 
-def _known(project_id: UUID, batch: list[Incoming]) -> dict[str, Picture]:
-    digests = [item.sha256 for item in batch]
-    rows = Picture.objects.filter(project_id=project_id, sha256__in=digests)
-    return {row.sha256: row for row in rows}
+    def _row(self, sha256: str, prepared: PreparedPicture) -> Picture:
+        name = content_name(self.job.project_id, sha256, prepared.suffix)
+        picture = Picture(
+            project_id=self.job.project_id,
+            sha256=sha256,
+            width=prepared.width,
+            height=prepared.height,
+            orientation=prepared.orientation,
+            size=len(prepared.content),
+            notes=list(prepared.notes),
+        )
+        picture.file.name = name
+        picture.thumbnail.name = f"thumbnails/{content_name(self.job.project_id, sha256, '.jpg')}"
+        return picture
 
+    def _save(self, pairs: list[tuple[Picture, PreparedPicture]]) -> dict[str, Picture]:
+        """Write rows, then files; return the rows as the database has them, by digest.
 
-def _store(project_id: UUID, sha256: str, prepared: PreparedPicture) -> Picture:
-    storage = images_storage()
-    name = content_name(project_id, sha256, prepared.suffix)
-    thumbnail = f"thumbnails/{content_name(project_id, sha256, '.jpg')}"
-    put_file(storage, name, [prepared.content], durable=False)
-    put_file(storage, thumbnail, [prepared.thumbnail], durable=False)
-    picture = Picture(project_id=project_id, sha256=sha256, size=len(prepared.content))
-    picture.width, picture.height = prepared.width, prepared.height
-    picture.orientation = prepared.orientation
-    picture.file.name, picture.thumbnail.name = name, thumbnail
-    return picture
+        A new picture is progress: however often the worker is killed, the import goes on.
+        """
+        if not pairs:
+            return {}
+        pictures = [picture for picture, _ in pairs]
+        with transitions.fenced(self.job, losses=0):
+            Picture.objects.bulk_create(pictures, ignore_conflicts=True)
+            rows = list(
+                Picture.objects.filter(
+                    project=self.job.project_id, sha256__in=[p.sha256 for p in pictures]
+                )
+            )
+        storage = images_storage()
+        for picture, prepared in pairs:
+            self.recent.append(picture)
+            put_file(storage, str(picture.file), [prepared.content], durable=False)
+            put_file(storage, str(picture.thumbnail), [prepared.thumbnail], durable=False)
+        return {row.sha256: row for row in rows}

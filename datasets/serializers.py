@@ -64,7 +64,9 @@ class NewImportSerializer(ScopedSerializer):
     project = ProjectField()
     dataset = ScopedField(queryset=Dataset.objects.all(), required=False)
     dataset_name = NameField(required=False, allow_blank=True, default="")
-    source = serializers.ChoiceField(choices=Import.Source.choices, default=Import.Source.ZIP)
+    source = serializers.ChoiceField(  # type: ignore[assignment]
+        choices=Import.Source.choices, default=Import.Source.ZIP
+    )
     file = serializers.FileField(required=False, allow_empty_file=True)
     split_ratio = RatioField(default=0.2)
     split_seed = SeedField(default=0)

@@ -1,38 +1,35 @@
 """What people do with datasets: import into them, split them anew, rename and remove them."""
 
-from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db.models import Max, RestrictedError
 
 import datasets.errors  # noqa: F401  registers the codes
 from accounts.models import User
-from datasets.fingerprint import Fingerprint
+from datasets import cleaning
+from datasets.errors import from_storage
 from datasets.models import (
     Dataset,
     DatasetClass,
     DatasetImage,
     DatasetVersion,
-    ImageClass,
     Import,
-    Picture,
-    images_storage,
     uploads_storage,
 )
-from datasets.split import SplitItem, divide
-from jobs import queue, transitions
+from datasets.names import file_name, printable
+from datasets.split import SplitItem, assign
+from datasets.tally import Tally
+from jobs import queue
 from jobs.errors import UserError
-from jobs.states import ACTIVE
 from projects.models import Project
-from projects.names import clean_name
+from projects.names import MAX_LENGTH, clean_name
 from storage.errors import StorageError
 from storage.local import put_file
 from storage.names import id_name
 
-_ROWS = 500
 _FEWEST = 2
 
 
@@ -62,11 +59,12 @@ def create_import(
     if dataset is not None and dataset.project_id != project.pk:
         raise UserError("dataset_foreign")
     job = Import(project=project, created_by=user, source=Import.Source.ZIP)
-    job.keep_splits, job.file_name = keep_splits, Path(str(file.name or "")).name[:255]
+    job.keep_splits, job.file_name = keep_splits, file_name(str(file.name or ""))
     _store_upload(job, file)
     try:
         with transaction.atomic():
-            home = dataset or _new_dataset(project, dataset_name or Path(job.file_name).stem)
+            _lock(project)
+            home = dataset or _new_dataset(project, dataset_name or _name_after(job.file_name))
             job.version = _next_version(home, job.source, split_ratio, split_seed)
             job.save()
             queue.submit(job)
@@ -74,6 +72,20 @@ def create_import(
         uploads_storage().delete(job.file.name)
         raise
     return job
+
+
+def retry_import(*, job: Import) -> None:
+    """Queue an import again that failed through our fault, with the same upload.
+
+    Raises:
+        UserError: `not_resumable`, it has not failed; `upload_gone`.
+    """
+    with transaction.atomic():
+        _lock(job.project)
+        job.refresh_from_db()
+        if not job.is_active and not job.may_be_retried:
+            raise UserError("upload_gone")
+        queue.retry(job)
 
 
 def rename_dataset(*, dataset: Dataset, name: str) -> Dataset:
@@ -86,45 +98,33 @@ def rename_dataset(*, dataset: Dataset, name: str) -> Dataset:
     dataset.name = clean_name(name)
     try:
         with transaction.atomic():
+            _lock(dataset.project)
             dataset.save(update_fields=["name"])
     except IntegrityError as error:
-        raise UserError("dataset_name_taken", name=name) from error
+        raise UserError("dataset_name_taken", name=dataset.name) from error
     return dataset
 
 
 def delete_dataset(*, dataset: Dataset) -> None:
     """Remove a dataset with its versions and the pictures that no other dataset uses.
 
+    An import that is on loses its row, and with it the right to write anything more.
+
     Raises:
         UserError: `dataset_in_use`, a training was made with it.
     """
-    if dataset.versions.filter(training_runs__isnull=False).exists():
-        raise UserError("dataset_in_use")
-    uploads = []
     with transaction.atomic():
-        for job in Import.objects.filter(version__dataset=dataset):
-            if job.status in ACTIVE:
+        Dataset.objects.select_for_update().filter(pk=dataset.pk).first()
+        imports = list(Import.objects.filter(version__dataset=dataset))
+        for job in imports:
+            with suppress(UserError):  # it has ended
                 queue.cancel(job)
-            uploads.append(job.file.name)
-        project_id = dataset.project_id
-        dataset.delete()
-        transaction.on_commit(lambda: _clean_up(uploads), robust=True)
-    remove_unused_pictures(project_id)
-
-
-def drop_upload(*, job: Import) -> None:
-    """Remove the uploaded file once the transaction that makes it superfluous has committed."""
-    name = job.file.name
-    transaction.on_commit(lambda: _clean_up([name]), robust=True)
-
-
-def discard_import(*, job: Import) -> None:
-    """Remove all that an import that does not succeed has brought in, and its upload."""
-    with transitions.fenced(job):
-        DatasetImage.objects.filter(version=job.version_id).delete()
-        DatasetClass.objects.filter(version=job.version_id).delete()
-        drop_upload(job=job)
-    remove_unused_pictures(job.project_id, but=job)
+            transaction.on_commit(job.drop_upload, robust=True)
+        try:
+            Dataset.objects.filter(pk=dataset.pk).delete()
+        except RestrictedError as error:
+            raise UserError("dataset_in_use") from error
+    cleaning.remove_unused_pictures(dataset.project_id)
 
 
 def resplit_version(
@@ -132,40 +132,27 @@ def resplit_version(
 ) -> DatasetVersion:
     """Make the next version of a dataset: the same pictures and boxes, divided anew.
 
+    Pictures that were kept for the test stay so.
+
     Raises:
-        UserError: `version_not_ready`, or `too_few_pictures` to divide.
+        UserError: `version_not_ready`, `dataset_gone`, or `too_few_pictures` to divide.
     """
     if version.status != DatasetVersion.Status.READY:
         raise UserError("version_not_ready")
-    images = list(version.images.select_related("picture").prefetch_related("classes"))
-    if len(images) < _FEWEST:
+    items = _items(version)
+    if len(items) < _FEWEST:
         raise UserError("too_few_pictures")
-    items = [
-        SplitItem(image.picture.sha256, frozenset(int(row[0]) for row in image.boxes))
-        for image in images
-    ]
-    sides = divide(items, ratio=split_ratio, seed=split_seed)
+    split = assign(items, ratio=split_ratio, seed=split_seed, keep=True)
     with transaction.atomic():
         made = _next_version(version.dataset, "resplit", split_ratio, split_seed)
-        _copy_images(version, made, images, sides)
+        made.layout = {"format": "resplit", "of": str(version.pk)}
+        _copy_images(version, made, split.of)
     return made
 
 
-def remove_unused_pictures(project_id: Any, *, but: Import | None = None) -> int:
-    """Remove the pictures of a project that no version uses any more; return how many.
-
-    Not while an import (other than `but`) runs: it may just be about to use one of them.
-    """
-    running = Import.objects.filter(project=project_id, status__in=ACTIVE)
-    if running.exclude(pk=but.pk if but else None).exists():
-        return 0
-    unused = Picture.objects.filter(project=project_id, uses__isnull=True)
-    rows = list(unused.values_list("pk", "file", "thumbnail"))
-    for pk, *names in rows:
-        Picture.objects.filter(pk=pk, uses__isnull=True).delete()
-        for name in names:
-            images_storage().delete(name)
-    return len(rows)
+def _lock(project: Project) -> None:
+    """Make whoever else starts an import here, or cleans up, wait for the transaction's end."""
+    Project.objects.select_for_update(no_key=True).filter(pk=project.pk).first()
 
 
 def _store_upload(job: Import, file: Any) -> None:
@@ -181,23 +168,32 @@ def _store_upload(job: Import, file: Any) -> None:
     try:
         put_file(storage, name, file.chunks())
     except StorageError as error:
-        raise UserError(error.code, **error.params) from error
+        raise from_storage(error) from error
     job.file.name = name
 
 
+def _name_after(uploaded: str) -> str:
+    return printable(Path(uploaded).stem)[:MAX_LENGTH].strip() or "Dataset"
+
+
 def _new_dataset(project: Project, name: str) -> Dataset:
-    try:
-        with transaction.atomic():
-            return Dataset.objects.create(project=project, name=clean_name(name))
-    except IntegrityError as error:
-        raise UserError("dataset_name_taken", name=name) from error
+    """Make a dataset; one of this name whose imports all failed is taken again."""
+    name = clean_name(name)
+    there = Dataset.objects.filter(project=project, name=name).first()
+    if there is None:
+        return Dataset.objects.create(project=project, name=name)
+    if there.versions.exclude(status=DatasetVersion.Status.FAILED).exists():
+        raise UserError("dataset_name_taken", name=name)
+    found: Dataset = there
+    return found
 
 
 def _next_version(
     dataset: Dataset, source: str, split_ratio: float, split_seed: int
 ) -> DatasetVersion:
     """Make the next version; the dataset is locked, so that no number is given twice."""
-    Dataset.objects.select_for_update().get(pk=dataset.pk)
+    if not Dataset.objects.select_for_update(no_key=True).filter(pk=dataset.pk).first():
+        raise UserError("dataset_gone")
     newest = dataset.versions.aggregate(newest=Max("number"))["newest"] or 0
     return DatasetVersion.objects.create(
         dataset=dataset,
@@ -208,44 +204,37 @@ def _next_version(
     )
 
 
-def _copy_images(
-    version: DatasetVersion, made: DatasetVersion, images: list[Any], sides: dict[str, str]
-) -> None:
+def _items(version: DatasetVersion) -> list[SplitItem]:
+    test = DatasetImage.Split.TEST
+    rows = version.images.values_list("picture__sha256", "boxes", "split").iterator()
+    return [
+        SplitItem(
+            sha256, frozenset(int(row[0]) for row in boxes), given=test if split == test else None
+        )
+        for sha256, boxes, split in rows
+    ]
+
+
+def _copy_images(version: DatasetVersion, made: DatasetVersion, split: dict[str, str]) -> None:
     """Give the new version the classes and images of the old one, each image on its new side."""
-    classes = {
-        row.index: DatasetClass(
-            version=made, index=row.index, name=row.name, boxes=row.boxes, images=row.images
-        )
-        for row in version.classes.all()
-    }
-    DatasetClass.objects.bulk_create(classes.values())
-    fingerprint = Fingerprint([classes[index].name for index in sorted(classes)])
-    copies, uses = [], []
-    for image in images:
-        copy = DatasetImage(
-            version=made,
-            picture=image.picture,
-            position=image.position,
-            file_name=image.file_name,
-            split=sides[image.picture.sha256],
-            boxes=image.boxes,
-        )
-        copies.append(copy)
-        fingerprint.add(image.picture.sha256, copy.split, copy.boxes)
-        counted = Counter(int(row[0]) for row in copy.boxes)
-        uses += [
-            ImageClass(image=copy, dataset_class=classes[index], boxes=number)
-            for index, number in counted.items()
+    rows = DatasetClass.objects.filter(version=version).order_by("index")
+    classes = [DatasetClass(version=made, index=row.index, name=row.name) for row in rows]
+    tally = Tally(DatasetClass.objects.bulk_create(classes))
+    images = DatasetImage.objects.filter(version=version).select_related("picture")
+    for chunk in images.in_chunks():
+        copies = [
+            DatasetImage(
+                version=made,
+                picture=image.picture,
+                position=image.position,
+                file_name=image.file_name,
+                split=split[image.picture.sha256],
+                boxes=image.boxes,
+            )
+            for image in chunk
         ]
-    DatasetImage.objects.bulk_create(copies, batch_size=_ROWS)
-    ImageClass.objects.bulk_create(uses, batch_size=_ROWS)
-    counts = Counter(copy.split for copy in copies)
-    made.train_images, made.val_images = counts["train"], counts["val"]
-    made.boxes, made.layout = version.boxes, {"format": "resplit", "of": str(version.pk)}
-    made.fingerprint, made.status = fingerprint.hexdigest(), DatasetVersion.Status.READY
+        tally.add(DatasetImage.objects.bulk_create(copies))
+    tally.save_classes()
+    for name, value in tally.fields().items():
+        setattr(made, name, value)
     made.save()
-
-
-def _clean_up(uploads: list[str]) -> None:
-    for name in filter(None, uploads):
-        uploads_storage().delete(name)

@@ -1,21 +1,28 @@
 """What RQ calls on an import worker."""
 
-from django.utils.translation import gettext as _
+import os
 
-from datasets import services
-from datasets.ingest import Ingest, Totals
-from datasets.models import DatasetVersion, Import
+from datasets import cleaning
+from datasets.errors import from_storage
+from datasets.ingest import Ingest
+from datasets.models import Import
 from datasets.picture_pool import PicturePool
 from datasets.sources.zip import ZipSource
-from jobs.errors import CancelRequested, UserError
 from jobs.reporter import Reporter
 from jobs.runner import Commit, run_job
+from storage.errors import StorageError
 from storage.local import local_path
+
+_MOST_PROCESSES = 4
 
 
 def run_import(import_id: str) -> None:
-    """Bring an upload into its version."""
+    """Bring an upload into its version, then remove what nobody needs any more."""
+    row = Import.objects.filter(pk=import_id).values("project").first()
     run_job(Import, import_id, import_zip)
+    if row is not None:
+        cleaning.remove_unused_pictures(row["project"])
+    cleaning.sweep_uploads()
 
 
 def import_zip(job: Import, reporter: Reporter) -> Commit:
@@ -26,30 +33,13 @@ def import_zip(job: Import, reporter: Reporter) -> Commit:
         CancelRequested: a person canceled; nothing of it is kept.
     """
     reporter.progress("read", 0, 0)
+    processes = min(_MOST_PROCESSES, len(os.sched_getaffinity(0)))
     try:
-        with local_path(job.file) as path, ZipSource(path) as source, PicturePool() as pool:
-            totals = Ingest(job, reporter, source, pool).run()
-            warnings, layout = source.problems.rows(), dict(source.layout)
-    except (UserError, CancelRequested):
-        services.discard_import(job=job)
-        raise
-    total = totals.images.total()
-    reporter.log(_("Imported %(count)d pictures.") % {"count": total})
-    reporter.progress("finish", total, total)
-    return lambda: _make_ready(job, totals, warnings, layout)
-
-
-def _make_ready(
-    job: Import, totals: Totals, warnings: list[object], layout: dict[str, object]
-) -> None:
-    DatasetVersion.objects.filter(pk=job.version_id).update(
-        status=DatasetVersion.Status.READY,
-        train_images=totals.images["train"],
-        val_images=totals.images["val"],
-        test_images=totals.images["test"],
-        boxes=totals.boxes,
-        fingerprint=totals.fingerprint,
-        warnings=warnings,
-        layout=layout,
-    )
-    services.drop_upload(job=job)
+        with (
+            local_path(job.file) as path,
+            ZipSource(path) as source,
+            PicturePool(processes=processes) as pool,
+        ):
+            return Ingest(job, reporter, source, pool).run()
+    except StorageError as error:
+        raise from_storage(error) from error

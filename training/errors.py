@@ -5,12 +5,6 @@ from django.utils.translation import gettext_lazy as _
 from jobs.errors import register
 
 register(
-    "version_not_ready",
-    _("This dataset version is not ready to train on."),
-    _("Wait until its import has ended, or choose another version."),
-    status=409,
-)
-register(
     "version_cannot_train",
     _("This dataset version has {train} training and {val} validation pictures and {boxes} boxes."),
     _("Training needs at least one picture in each set and one box. Import more data."),

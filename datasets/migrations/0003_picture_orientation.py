@@ -4,25 +4,26 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('datasets', '0002_event_times'),
+        ("datasets", "0002_event_times"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='picture',
-            name='orientation',
-            field=models.PositiveSmallIntegerField(default=1, help_text='EXIF value, 1 to 8, by which it was turned upright'),
+            model_name="picture",
+            name="orientation",
+            field=models.PositiveSmallIntegerField(
+                default=1, help_text="EXIF value, 1 to 8, by which it was turned upright"
+            ),
         ),
         migrations.AlterField(
-            model_name='picture',
-            name='height',
-            field=models.PositiveIntegerField(help_text='upright'),
+            model_name="picture",
+            name="height",
+            field=models.PositiveIntegerField(help_text="upright"),
         ),
         migrations.AlterField(
-            model_name='picture',
-            name='width',
-            field=models.PositiveIntegerField(help_text='upright'),
+            model_name="picture",
+            name="width",
+            field=models.PositiveIntegerField(help_text="upright"),
         ),
     ]

@@ -1,0 +1,79 @@
+"""Removes what nobody needs any more: pictures that no version uses, uploads that were imported.
+
+A picture's row is there before its files are (picture_store.py), so that rows tell of every file.
+Rows and files go together under the project's lock, and only while no import of the project is on:
+an import begins under the same lock (services.py), and may be about to use any picture.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from datasets.models import Import, Picture, images_storage
+from jobs.states import Status
+from projects.models import Project
+
+_BATCH = 100
+#: How long an upload waits for another try after we failed.
+_KEPT = timedelta(days=7)
+
+
+def remove_unused_pictures(project_id: Any) -> int:
+    """Remove the pictures of a project that no version uses; return how many.
+
+    None while an import of the project is on: its end calls this again.
+    """
+    removed = 0
+    while batch := _remove_some(project_id):
+        removed += batch
+    return removed
+
+
+def _remove_some(project_id: Any) -> int:
+    with transaction.atomic():
+        if not _is_quiet(project_id):
+            return 0
+        unused = Picture.objects.filter(project=project_id, uses__isnull=True)
+        pictures = list(unused[:_BATCH])
+        Picture.objects.filter(pk__in=[picture.pk for picture in pictures]).delete()
+        _delete_files(pictures)
+    return len(pictures)
+
+
+def forget_files(project_id: Any, pictures: Iterable[Picture]) -> None:
+    """Remove the files of pictures whose rows went away before the files were there."""
+    with transaction.atomic():
+        if not _is_quiet(project_id):
+            return
+        by_digest = {picture.sha256: picture for picture in pictures}
+        rows = Picture.objects.filter(project=project_id, sha256__in=by_digest)
+        for known in rows.values_list("sha256", flat=True):
+            del by_digest[known]
+        _delete_files(by_digest.values())
+
+
+def sweep_uploads() -> None:
+    """Remove uploads that were to go when their import ended, where a worker died before it did.
+
+    Of imports that failed through our fault after a while too.
+    """
+    ended = Q(status__in=[Status.SUCCEEDED, Status.CANCELED])
+    ended |= Q(status=Status.FAILED, finished_at__lt=timezone.now() - _KEPT)
+    for job in Import.objects.filter(ended).exclude(file=""):
+        job.drop_upload()
+
+
+def _is_quiet(project_id: Any) -> bool:
+    """Lock the project and tell whether no import is on in it."""
+    Project.objects.select_for_update(no_key=True).filter(pk=project_id).first()
+    return not Import.objects.filter(project=project_id).active().exists()
+
+
+def _delete_files(pictures: Iterable[Picture]) -> None:
+    for picture in pictures:
+        images_storage().delete(str(picture.file))
+        images_storage().delete(str(picture.thumbnail))
