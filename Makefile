@@ -6,7 +6,7 @@ VENV_PYTHON := .venv/bin/python
 # More for pytest, for example: make test ARGS="tests/jobs -k claim"
 ARGS ?= -n 2
 
-.PHONY: help setup setup-tests up demo test check fix bench compose-secrets
+.PHONY: help setup setup-tests up demo test check fix bench lock compose-secrets
 help:
 	@echo "make demo      start the portal and do the main job with a sample project"
 	@echo "make up        start the portal (Ctrl-C ends it)"
@@ -38,6 +38,12 @@ fix: setup
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 	git ls-files -z '*.html' | xargs -0 -r .venv/bin/djade --target-version 5.2
+
+# After a change of requirements/*.txt: one lock for every Python from 3.11 on, and every system.
+lock: setup
+	@for name in web worker dev uv; do .tools/uv/bin/uv pip compile requirements/$$name.txt \
+		--universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet \
+		--output-file requirements/$$name.lock || exit 1; done
 
 # The secrets that docker-compose.yml reads.
 compose-secrets:

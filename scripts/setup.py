@@ -74,7 +74,7 @@ def install_uv() -> bool:
     stamp, wanted = TOOLS / "uv.stamp", digest(UV_LOCK)
     if is_stamped(stamp, wanted) and Path(uv()).is_file():
         return False
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     options = ["--upgrade", "--target", str(TOOLS / "uv"), "--require-hashes", "-r", str(UV_LOCK)]
     say("fetching uv")
     failed = subprocess.run([*pip, *options], check=False).returncode
@@ -92,7 +92,9 @@ def install_packages() -> bool:
     if not is_same_python():
         run(uv(), "venv", "--quiet", "--clear", "--python", sys.executable, str(VENV))
     say("installing the Python packages (7 GB with PyTorch; minutes on a first run)")
-    run(uv(), "pip", "sync", "--require-hashes", "--python", str(PYTHON), str(LOCK))
+    # A person sees the download's progress, a log is spared the list of packages.
+    quiet = [] if sys.stderr.isatty() else ["--quiet"]
+    run(uv(), "pip", "sync", *quiet, "--require-hashes", "--python", str(PYTHON), str(LOCK))
     stamp.write_text(wanted)
     return True
 
