@@ -183,6 +183,8 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
+# TLS ends at the proxy in front of us, which redirects; its other names are not ours to bind.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
 X_FRAME_OPTIONS = "DENY"
 FRAME_ANCESTORS = env.list("CVTRAINER_FRAME_ANCESTORS", default=[])
 CONTENT_SECURITY_POLICY = {
