@@ -81,8 +81,18 @@ export class EpochChart {
           value: (_, value) => (value == null ? "–" : exact.format(value)),
         })),
       ],
-      hooks: { draw: [(plot) => this.drawMarks(plot)] },
+      hooks: {
+        draw: [(plot) => this.drawMarks(plot)],
+        setCursor: [(plot) => plot.cursor.idx == null && this.showLatest(plot)],
+        setData: [(plot) => plot.cursor.idx == null && this.showLatest(plot)],
+        ready: [(plot) => this.showLatest(plot)],
+      },
     };
+  }
+
+  /** Where nobody points, the legend tells the last epoch. */
+  showLatest(plot) {
+    plot.setLegend({ idx: this.rows.length - 1 }, false);
   }
 
   drawMarks(plot) {

@@ -180,7 +180,7 @@ class Viewer {
   update() {
     const { image } = this;
     this.find("threshold-value").textContent = percent(Math.round(this.conf * 100));
-    this.view.filter((_, index) => this.isShown(image.objects[index]));
+    if (!image.error) this.view.filter((_, index) => this.isShown(image.objects[index]));
     this.updateCounts();
     this.updateStrip();
     this.updateDownloads();
