@@ -6,7 +6,7 @@ with nothing but an id.
 
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.db import close_old_connections
@@ -16,6 +16,13 @@ from rq.exceptions import DeserializationError
 from jobs.registry import job_models
 
 log = logging.getLogger(__name__)
+
+
+def preload(queues: Iterable[str]) -> None:
+    """Import the tasks of some queues now, so that no child has to do it for each job."""
+    for model in job_models():
+        if model.queue in queues:
+            import_string(model.task)
 
 
 def task_in(delivery: Any) -> Callable[[], None] | None:

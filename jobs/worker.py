@@ -23,7 +23,7 @@ from rq.worker import BaseWorker, WorkerStatus
 from rq.worker_registration import clean_worker_registry
 
 from jobs import reconcile
-from jobs.delivery import task_in
+from jobs.delivery import preload, task_in
 from jobs.identity import leaving, worker_name
 from jobs.redis_client import quick_client
 
@@ -50,6 +50,7 @@ class DeliveringWorker(BaseWorker):
 
     def serve(self, *, burst: bool = False) -> None:
         """Work until SIGTERM; what ends RQ's own loop, such as a Redis that hangs, does not."""
+        preload(self.queue_names())
         with contextlib.suppress(StopRequested):
             while not leaving.is_set():
                 try:

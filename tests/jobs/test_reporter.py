@@ -5,6 +5,7 @@ import time
 
 import pytest
 from django.db import OperationalError, transaction
+from django.utils import translation
 
 from jobs import transitions
 from jobs.errors import CancelRequested, Drained, LeaseLost
@@ -104,7 +105,8 @@ class TestLines:
             reporter.log(f"line {number:05d}")
         reporter.flush()
         assert len(lines()) == 10
-        reporter.flush(is_last=True)
+        with translation.override("en"):
+            reporter.flush(is_last=True)
         told = lines()
         assert told[10] == "790 lines skipped"
         assert told[-1] == "line 00999"

@@ -86,7 +86,7 @@ def close_code(open_: ClientConnection, seconds: float = 10.0) -> int:
 
 @pytest.fixture
 def owner():
-    return User.objects.create_user("owner", password="x")
+    return User.objects.create_user("owner", password="x", language="en")
 
 
 @pytest.fixture
