@@ -44,7 +44,7 @@ def with_steps(projects: QuerySet[Any]) -> QuerySet[Any]:
     """Add to each project what its steps are made of, in the same query."""
     versions = DatasetVersion.objects.ready().filter(dataset__project=OuterRef("pk"))
     images = F("train_images") + F("val_images") + F("test_images")
-    return projects.annotate(
+    annotated: QuerySet[Any] = projects.annotate(
         ready_datasets=_count(Dataset, "project", versions__status="ready"),
         ready_images=Subquery(versions.annotate(n=images).values("n")[:1]),
         importing=_count(Import, "project", status__in=ACTIVE),
@@ -54,6 +54,7 @@ def with_steps(projects: QuerySet[Any]) -> QuerySet[Any]:
         models_made=_count(TrainedModel, "project"),
         detections_made=_count(Detection, "project", status=Status.SUCCEEDED),
     )
+    return annotated
 
 
 def steps_of(project: Any) -> list[Step]:

@@ -14,7 +14,6 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from accounts.idempotency import idempotent
-from accounts.models import User
 from accounts.parsers import LimitedJSONParser
 from datasets import exports, services
 from datasets.materialize import class_names, data_yaml, mapping_text
@@ -36,7 +35,6 @@ from datasets.serializers import (
     VersionSerializer,
 )
 from jobs.api import JobActionsMixin
-from jobs.errors import UserError
 from projects.viewsets import (
     CreateMixin,
     DestroyMixin,
@@ -64,10 +62,16 @@ class ImportViewSet(JobActionsMixin, ListMixin, RetrieveMixin, CreateMixin, Proj
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> Import:
         """Store the upload and queue its import."""
-        values = dict(serializer.validated_data)
-        if values.pop("source") != Import.Source.ZIP:
-            raise UserError("source_unavailable")
-        return services.create_import(user=cast(User, self.request.user), **values)
+        values = {k: v for k, v in serializer.validated_data.items() if k != "source"}
+        return services.create_import(user=self.user, **values)
+
+    @extend_schema(request=None, responses={202: ImportSerializer})
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, *_: Any, **__: Any) -> Response:
+        """Queue an import again that failed through our fault; its upload is kept for a week."""
+        job = self.get_object()
+        services.retry_import(job=job)
+        return Response(self.shown(job), status=status.HTTP_202_ACCEPTED)
 
 
 class DatasetViewSet(ListMixin, RetrieveMixin, UpdateMixin, DestroyMixin, ProjectScopedViewSet):
@@ -210,6 +214,7 @@ def _picture_answer(request: Request, file: Any, file_name: str) -> Any:
         etag=file.name,
         inline=True,
         max_age=_YEAR_SECONDS,
+        immutable=True,
     )
 
 

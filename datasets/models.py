@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 
 from django.core.files.storage import storages
 from django.db import models, transaction
+from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
 from jobs.errors import UserError
@@ -61,7 +62,7 @@ class VersionQuerySet(ScopedQuerySet):
 class DatasetVersion(models.Model):
     """Pictures with their boxes and split, frozen once ready: a run can always be repeated."""
 
-    class Status(models.TextChoices):
+    class Status(TextChoices):
         """Whether it can be used."""
 
         IMPORTING = "importing", _("Importing")
@@ -232,7 +233,7 @@ class ImageClass(models.Model):
         return f"{self.image_id} {self.dataset_class_id}"
 
 
-class ImportQuerySet(JobQuerySet, ScopedQuerySet):
+class ImportQuerySet(JobQuerySet, ScopedQuerySet):  # type: ignore[override]
     """Imports of a project."""
 
 
@@ -259,7 +260,7 @@ class Import(Job):
     keep_splits = models.BooleanField(default=True)
     report = models.JSONField(default=dict, blank=True)
 
-    objects = ImportQuerySet.as_manager()
+    objects = ImportQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta(Job.Meta):
         pass

@@ -49,7 +49,7 @@ class DetectionViewSet(
 
     queryset = Detection.objects.select_related("model").prefetch_related("images").all()
     serializer_class = DetectionSerializer
-    parser_classes: ClassVar[list[Any]] = [MultiPartParser, JSONParser]
+    parser_classes = [MultiPartParser, JSONParser]  # type: ignore[assignment]
     write_scope = "detect"
     #: Whoever sees a project may try its models; only editors remove what was tried.
     action_roles: ClassVar[dict[str, frozenset[str]]] = {"create": VIEWERS, "cancel": VIEWERS}
@@ -63,12 +63,15 @@ class DetectionViewSet(
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         """Return the short form for a list, and the form's own for a new one."""
-        by_action = {"list": DetectionSummarySerializer, "create": NewDetectionSerializer}
+        by_action: dict[str, type[BaseSerializer[Any]]] = {
+            "list": DetectionSummarySerializer,
+            "create": NewDetectionSerializer,
+        }
         return by_action.get(self.action or "", DetectionSerializer)
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Add the confidence that the reader asks for."""
-        context = super().get_serializer_context()
+        context = dict(super().get_serializer_context())
         if self.action in {"retrieve", "export", "annotated"}:
             query = DetectionQuerySerializer(data=self.request.query_params)
             query.is_valid(raise_exception=True)
@@ -105,7 +108,7 @@ class DetectionViewSet(
         wait = values.pop("wait")
         values["model"] = values["model"] or services.production_model(values["project"])
         pictures = services.unpack(values.pop("images"))
-        detection = services.start_detection(user=request.user, pictures=pictures, **values)
+        detection = services.start_detection(user=self.user, pictures=pictures, **values)
         answer = {"id": str(detection.pk), "wait": wait}
         return Response(answer, status=status.HTTP_202_ACCEPTED)
 
@@ -166,7 +169,8 @@ class DetectionViewSet(
 
     def _image(self, index: int) -> DetectionImage:
         usable = self.get_object().images.filter(error__isnull=True, width__gt=0)
-        return get_object_or_404(usable, index=index)
+        image: DetectionImage = get_object_or_404(usable, index=index)
+        return image
 
 
 class EvaluationViewSet(
@@ -183,4 +187,4 @@ class EvaluationViewSet(
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> Evaluation:
         """Queue an evaluation."""
-        return services.start_evaluation(user=self.request.user, **serializer.validated_data)  # type: ignore[misc]
+        return services.start_evaluation(user=self.user, **serializer.validated_data)

@@ -71,7 +71,7 @@ def _harmless(text: str) -> str:
 
 def _json(detection: Detection, conf: float) -> str:
     names = detection.model.classes
-    images = [
+    images: list[dict[str, Any]] = [
         {
             "index": image.index,
             "file_name": image.file_name,
@@ -96,7 +96,8 @@ def _object(found: Any, names: list[str]) -> dict[str, Any]:
 
 def _coco(detection: Detection, conf: float) -> str:
     """Return COCO JSON: boxes as (x, y, width, height), ids of categories from 1."""
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for image, objects in _rows(detection, conf):
         size = {"width": image.width, "height": image.height}
         images.append({"id": image.index + 1, "file_name": image.file_name, **size})

@@ -18,7 +18,7 @@ def detections_storage() -> Any:
     return storages["artifacts"]
 
 
-class DetectionQuerySet(JobQuerySet, ScopedQuerySet):
+class DetectionQuerySet(JobQuerySet, ScopedQuerySet):  # type: ignore[override]
     """Detections of a project."""
 
 
@@ -35,7 +35,7 @@ class Detection(Job):
     iou = models.FloatField(default=0.7)
     timing_ms = models.JSONField(default=dict, blank=True)
 
-    objects = DetectionQuerySet.as_manager()
+    objects = DetectionQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta(Job.Meta):
         pass
@@ -100,7 +100,7 @@ class Evaluation(Job):
     iou = models.FloatField(default=0.7)
     result = models.JSONField(default=dict, blank=True)
 
-    objects = DetectionQuerySet.as_manager()
+    objects = DetectionQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta(Job.Meta):
         pass

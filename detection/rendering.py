@@ -43,7 +43,7 @@ def colour_of(class_id: int) -> str:
 
 def content_type_of(row: DetectionImage) -> str:
     """Return the type of a stored picture, by the suffix that we gave it."""
-    return _TYPES.get(PurePosixPath(row.file.name).suffix, "application/octet-stream")
+    return _TYPES.get(PurePosixPath(row.file.name or "").suffix, "application/octet-stream")
 
 
 def annotated_answer(detection: Detection, row: DetectionImage, conf: float) -> HttpResponse:
@@ -117,7 +117,8 @@ def _draw_label(
 
 def _ink_on(colour: str) -> str:
     """Return what can be read on a colour: the same as `--class-ink` in boxes.css."""
-    return "#111111" if int(ImageColor.getcolor(colour, "L")) > _DARK else "#ffffff"
+    brightness: Any = ImageColor.getcolor(colour, "L")
+    return "#111111" if brightness > _DARK else "#ffffff"
 
 
 @cache

@@ -16,7 +16,8 @@ from detection.models import Detection, DetectionImage, Evaluation, detections_s
 from jobs import queue
 from jobs.errors import UserError
 from projects.models import Project
-from storage.archives import Archive, ArchiveLimits
+from storage.archive_checks import ArchiveLimits
+from storage.archives import Archive
 from storage.errors import StorageError
 from storage.local import put_file
 from training.models import TrainedModel
@@ -77,7 +78,7 @@ def production_model(project: Project) -> TrainedModel:
     Raises:
         UserError: `no_production_model`.
     """
-    model = project.models.filter(stage=TrainedModel.Stage.PRODUCTION).first()
+    model: TrainedModel | None = project.models.filter(stage=TrainedModel.Stage.PRODUCTION).first()
     if model is None:
         raise UserError("no_production_model")
     return model
@@ -179,7 +180,7 @@ def _is_zip(file: Any) -> bool:
     return bool(start == b"PK\x03\x04")
 
 
-class _Member(File):
+class _Member(File):  # type: ignore[type-arg]
     """A picture in a ZIP, read only when it is stored."""
 
     def __init__(self, archive: Archive, member: Any) -> None:

@@ -155,7 +155,7 @@ def _measurement(metrics: Any) -> Measurement:
 def _plain(result: Any) -> Prediction:
     boxes = result.boxes
     rows = zip(boxes.cls.tolist(), boxes.conf.tolist(), boxes.xyxy.tolist(), strict=True)
-    objects = [
+    objects: list[Any] = [
         (int(kind), round(float(conf), 4), *(round(float(value), 2) for value in xyxy))
         for kind, conf, xyxy in rows
     ]

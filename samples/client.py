@@ -59,11 +59,13 @@ class Client:
 
     def events(self, path: str) -> Iterator[dict[str, Any]]:
         """Yield the frames of a job over its WebSocket until it has ended."""
+        from websockets import Origin
         from websockets.sync.client import connect
 
         address = self.url.replace("http", "ws", 1)
         ticket = self.post("ws-tickets/", {})["ticket"]
-        with connect(f"{address}/ws/{path}?ticket={ticket}&after=0", origin=self.url) as socket:
+        url = f"{address}/ws/{path}?ticket={ticket}&after=0"
+        with connect(url, origin=Origin(self.url)) as socket:
             yield from _frames(socket)
 
     def _address(self, path: str) -> str:

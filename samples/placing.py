@@ -67,7 +67,7 @@ def _endless_kinds(rng: Random) -> Iterator[int]:
         yield from rng.sample(range(len(KINDS)), len(KINDS))
 
 
-def _place_group(
+def _place_group(  # noqa: PLR0917  the six are what places a thing
     rng: Random, index: int, x: float, board: Board, light_side: float, crowding: float
 ) -> list[Standing]:
     """Return copies of one product side by side, now and then with others behind them."""

@@ -1,7 +1,7 @@
 """The API of training runs, their options and the models that they made."""
 
 import mimetypes
-from typing import Any
+from typing import Any, cast
 
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
@@ -70,7 +70,7 @@ class RunViewSet(JobActionsMixin, ListMixin, RetrieveMixin, CreateMixin, Project
     def perform_create(self, serializer: BaseSerializer[Any]) -> TrainingRun:
         """Queue a training."""
         try:
-            return services.start_run(user=self.request.user, **serializer.validated_data)  # type: ignore[misc]
+            return services.start_run(user=self.user, **serializer.validated_data)
         except InvalidOptionsError as invalid:
             raise refused(invalid) from invalid
 
@@ -149,7 +149,9 @@ class ModelViewSet(ListMixin, RetrieveMixin, UpdateMixin, DestroyMixin, ProjectS
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> TrainedModel:
         """Rename a model or change its stage."""
-        return services.update_model(model=serializer.instance, **serializer.validated_data)
+        return services.update_model(
+            model=cast(TrainedModel, serializer.instance), **serializer.validated_data
+        )
 
     def perform_destroy(self, row: TrainedModel) -> None:
         """Remove a model and its weights."""

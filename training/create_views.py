@@ -40,7 +40,7 @@ def run_create(request: HttpRequest, project_id: UUID) -> HttpResponse:
         form=form,
         no_effect=form.no_effect,
         model_helps={model.name: model.help for model in BASE_MODELS.values()},
-        has_versions=form["dataset_version"].field.queryset.exists(),
+        has_versions=form.has_versions,
     )
 
 
@@ -51,7 +51,9 @@ def run_check(request: HttpRequest, project_id: UUID) -> JsonResponse:
     project = get_project(request, project_id, roles=EDITORS)
     form = TrainingForm(request.POST, project=project)
     form.is_valid()
-    errors = {name: " ".join(texts) for name, texts in form.errors.items() if name in OPTIONS}
+    errors = {
+        name: " ".join(map(str, texts)) for name, texts in form.errors.items() if name in OPTIONS
+    }
     return JsonResponse({"errors": errors, "no_effect": form.no_effect})
 
 

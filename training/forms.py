@@ -129,6 +129,13 @@ class TrainingForm(forms.Form):
             "options": self.options,
         }
 
+    @property
+    def has_versions(self) -> bool:
+        """Whether there is data to train on."""
+        field = self.fields["dataset_version"]
+        assert isinstance(field, forms.ModelChoiceField)
+        return bool(field.queryset is not None and field.queryset.exists())
+
     def _group(self, group: str) -> list[forms.BoundField]:
         return [self[option.name] for option in OPTIONS.values() if option.group == group]
 
@@ -137,7 +144,7 @@ class TrainingForm(forms.Form):
         assert isinstance(field, forms.ModelChoiceField)
         rows = DatasetVersion.objects.filter(dataset__project=self.project).ready()
         field.queryset = rows.select_related("dataset")
-        field.label_from_instance = _version_label  # type: ignore[method-assign]
+        field.label_from_instance = _version_label  # type: ignore[method-assign, assignment]
 
     def _offer_models(self) -> None:
         field = self.fields["base_model"]

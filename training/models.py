@@ -26,7 +26,7 @@ def artifacts_storage() -> Any:
     return storages["artifacts"]
 
 
-class RunQuerySet(JobQuerySet, ScopedQuerySet):
+class RunQuerySet(JobQuerySet, ScopedQuerySet):  # type: ignore[override]
     """Training runs of a project."""
 
     def with_queue_position(self) -> Self:
@@ -66,7 +66,7 @@ class TrainingRun(Job):
     device = models.CharField(max_length=100, blank=True)
     environment = models.JSONField(default=dict, blank=True)
 
-    objects = RunQuerySet.as_manager()
+    objects = RunQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta(Job.Meta):
         pass

@@ -233,7 +233,7 @@ class OptionSerializer(serializers.Serializer[Any]):
     """One parameter: enough to draw its field and to check it."""
 
     name = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     help = serializers.CharField()
     type = serializers.CharField()
     default = serializers.JSONField()
@@ -247,7 +247,7 @@ class BaseModelSerializer(serializers.Serializer[Any]):
     """A model to start from."""
 
     name = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     help = serializers.CharField()
     family = serializers.CharField()
     size = serializers.CharField()

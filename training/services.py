@@ -130,7 +130,7 @@ def update_model(
 
 def delete_model(*, model: TrainedModel) -> None:
     """Remove a model and its weights."""
-    storage, name = model.file.storage, model.file.name
+    storage, name = model.file.storage, str(model.file.name)
     with transaction.atomic():
         model.delete()
         transaction.on_commit(lambda: storage.delete(name), robust=True)

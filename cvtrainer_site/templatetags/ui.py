@@ -136,7 +136,10 @@ def control(field: BoundField) -> SafeString:
     described = [f"{field.id_for_label}-help"] if field.help_text else []
     described += [f"{field.id_for_label}-error"] if field.errors else []
     # No placeholders: they vanish when they are needed, and repeat the label.
-    attrs = {"class": f"{css} {widget.attrs.get('class', '')}".strip(), "placeholder": ""}
+    attrs: dict[str, str | bool] = {
+        "class": f"{css} {widget.attrs.get('class', '')}".strip(),
+        "placeholder": "",
+    }
     if isinstance(widget, CheckboxInput | Select):
         attrs.pop("placeholder")
     if described:
