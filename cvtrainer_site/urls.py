@@ -14,6 +14,7 @@ handler500 = "cvtrainer_site.api.handlers.server_error"
 urlpatterns = [
     path("", views.home, name="home"),
     path("running/", views.home_running, name="home_running"),
+    path("sample/", views.sample_create, name="sample_create"),
     path("activity/", views.activity, name="activity"),
     path("projects/<uuid:project_id>/", views.project_overview, name="project_overview"),
     path("accounts/", include("accounts.sign_in_urls")),

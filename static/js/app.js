@@ -26,10 +26,19 @@ addEventListener("submit", (event) => {
   if (form.method === "post" && !form.hasAttribute("data-upload")) {
     // In the next task: a disabled button would not be sent, and `invalid` may still stop it.
     setTimeout(() => {
-      if (!event.defaultPrevented) form.dataset.sent = "1";
+      if (!event.defaultPrevented) markSent(form, event.submitter);
     });
   }
 });
+
+/** A form is sent once; a button with data-busy says meanwhile what takes time. */
+function markSent(form, button) {
+  form.dataset.sent = "1";
+  if (!button?.dataset.busy) return;
+  button.setAttribute("aria-busy", "true");
+  button.querySelector("span").textContent = button.dataset.busy;
+  say(button.dataset.busy);
+}
 
 // Back from the browser's cache: forms may be sent again.
 addEventListener("pageshow", () => {

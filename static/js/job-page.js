@@ -57,7 +57,7 @@ export function followPage(root, { onFrame = () => {} } = {}) {
     },
     onState: (state) => {
       const texts = document.querySelector("[data-stream-texts]")?.dataset ?? {};
-      log.state.textContent = { polling: texts.polling, waiting: texts.waiting }[state] ?? "";
+      log.state.textContent = ["polling", "waiting", "refused"].includes(state) ? texts[state] : "";
     },
   });
 }

@@ -1,0 +1,40 @@
+"""A project with drawn pictures, for people who want to see the whole way before their own data."""
+
+import tempfile
+from pathlib import Path
+
+from django.core.files import File
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from datasets import services as datasets
+from datasets.models import Import
+from projects import services as projects
+from samples.shelf_scenes import write_sample_zip
+
+#: Enough to learn from, few enough to be drawn while somebody waits.
+_IMAGES = 120
+_SEED = 7
+
+
+def create_sample_project(*, user: User) -> Import:
+    """Make a project of drawn shelf scenes and start the import of its pictures.
+
+    Raises:
+        UserError: the disk is full; the project is there then, without data.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "sample.zip"
+        write_sample_zip(path, images=_IMAGES, seed=_SEED)
+        project = projects.create_project(
+            user=user,
+            name=_("Sample: drawn shelves"),
+            description=_("Drawn pictures to try the three steps with; delete it when you like."),
+        )
+        with path.open("rb") as file:
+            return datasets.create_import(
+                project=project,
+                user=user,
+                file=File(file, name="sample.zip"),
+                dataset_name=_("Drawn shelves"),
+            )
