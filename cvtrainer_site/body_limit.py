@@ -1,6 +1,8 @@
-"""Cuts a request off whose body is larger than its address takes, before it fills the disk."""
+"""Cuts a request off whose body is larger than its address, or the disk, takes."""
 
+import errno
 import re
+import shutil
 from typing import Any
 
 from django.conf import settings
@@ -9,6 +11,8 @@ from django.utils import translation
 
 from accounts.middleware import language_asked_for
 from cvtrainer_site.api.errors import problem_of
+from cvtrainer_site.api.problems import Problem
+from cvtrainer_site.api.sentences import SENTENCES
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -18,6 +22,12 @@ _TAKES_FILES = re.compile(
     r"/api/v1/(imports|detections|uploads)/|/api/v1/models/import/$|/projects/[^/]+/(import|detect)/$"
 )
 _SLACK = 64 * 1024
+_MIB = 1024 * 1024
+#: Django writes the body to the disk, and then the file that is in it.
+_COPIES = 2
+#: Always left for the database.
+_RESERVE = 64 * _MIB
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class BodyLimit:
@@ -27,20 +37,44 @@ class BodyLimit:
         self.application = application
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Pass the request on, or answer 413."""
-        limit = _limit(scope)
-        if _declared(scope) > limit:
-            await _refuse(scope, send)
+        """Pass the request on, or answer 413 or 507."""
+        limit, declared = _limit(scope), _declared(scope)
+        if declared > limit:
+            await _refuse(scope, send, RequestDataTooBig())
             return
-        body = _Counted(receive, limit)
+        if _lacks_room(declared):
+            await _refuse(scope, send, _NoRoom(declared))
+            return
+        body, has_begun = _Counted(receive, limit), False
 
         async def answer(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
             if not body.is_too_large:
                 await send(message)
 
-        await self.application(scope, body, answer)
+        try:
+            await self.application(scope, body, answer)
+        except OSError as error:
+            if has_begun or error.errno not in _FULL:
+                raise
+            await _refuse(scope, send, _NoRoom(declared))
+            return
         if body.is_too_large:
-            await _refuse(scope, send)
+            await _refuse(scope, send, RequestDataTooBig())
+
+
+class _NoRoom(Exception):
+    """The disk does not take a body of so many bytes."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
+
+    def problem(self) -> Problem:
+        """Return what the client is told, in the active language."""
+        numbers = {"needed": _COPIES * self.size // _MIB, "free": max(0, _free()) // _MIB}
+        return Problem(507, "disk_full", str(SENTENCES["no_room"]).format(**numbers))
 
 
 class _Counted:
@@ -76,10 +110,19 @@ def _header(scope: Scope, name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
 
-async def _refuse(scope: Scope, send: Any) -> None:
+def _lacks_room(size: int) -> bool:
+    return size > _MIB and _COPIES * size > _free()
+
+
+def _free() -> int:
+    return shutil.disk_usage(settings.FILE_UPLOAD_TEMP_DIR).free - _RESERVE
+
+
+async def _refuse(scope: Scope, send: Any, reason: RequestDataTooBig | _NoRoom) -> None:
     language = language_asked_for(_header(scope, b"accept-language")) or settings.LANGUAGE_CODE
     with translation.override(language):
-        response = problem_of(RequestDataTooBig()).response()
+        problem = reason.problem() if isinstance(reason, _NoRoom) else problem_of(reason)
+        response = problem.response()
     headers = [*response.items(), ("Connection", "close"), ("X-Content-Type-Options", "nosniff")]
     raw = [(key.lower().encode(), value.encode()) for key, value in headers]
     await send({"type": "http.response.start", "status": response.status_code, "headers": raw})

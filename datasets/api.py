@@ -35,6 +35,7 @@ from datasets.serializers import (
     VersionSerializer,
 )
 from jobs.api import JobActionsMixin
+from jobs.errors import UserError
 from projects.viewsets import (
     CreateMixin,
     DestroyMixin,
@@ -138,13 +139,19 @@ class VersionViewSet(ListMixin, RetrieveMixin, ProjectScopedViewSet):
     @action(detail=True, url_path="data.yaml", url_name="data-yaml", pagination_class=None)
     def data_yaml(self, request: Request, *_: Any, **__: Any) -> HttpResponse:
         """Return the class map as the `data.yaml` that training tools read."""
-        return _text(data_yaml(class_names(self.get_object())), "application/yaml", "data.yaml")
+        return _text(data_yaml(self._class_names()), "application/yaml", "data.yaml")
 
     @extend_schema(responses={(200, "text/plain"): OpenApiTypes.STR})
     @action(detail=True, url_path="mapping.txt", url_name="mapping", pagination_class=None)
     def mapping(self, request: Request, *_: Any, **__: Any) -> HttpResponse:
         """Return the class map, one `index: name` a line."""
-        return _text(mapping_text(class_names(self.get_object())), "text/plain", "mapping.txt")
+        return _text(mapping_text(self._class_names()), "text/plain", "mapping.txt")
+
+    def _class_names(self) -> list[str]:
+        version = self.get_object()
+        if version.status != DatasetVersion.Status.READY:
+            raise UserError("version_not_ready")
+        return class_names(version)
 
     @extend_schema(
         parameters=[OpenApiParameter("format", enum=["yolo", "coco", "voc"])],

@@ -1,5 +1,6 @@
 """Addresses of the API."""
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from datasets.api import DatasetViewSet, ImageViewSet, ImportViewSet, VersionViewSet
@@ -10,4 +11,16 @@ router.register("datasets", DatasetViewSet, basename="dataset")
 router.register("dataset-versions", VersionViewSet, basename="dataset-version")
 router.register("images", ImageViewSet, basename="image")
 
-urlpatterns = router.urls
+#: Files, which people and tools ask for without a slash behind the name too.
+_FILES = {"data.yaml": "data_yaml", "mapping.txt": "mapping"}
+
+urlpatterns = [
+    *router.urls,
+    *(
+        path(
+            f"dataset-versions/<uuid:pk>/{name}",
+            VersionViewSet.as_view({"get": action}, schema=None),
+        )
+        for name, action in _FILES.items()
+    ),
+]

@@ -229,7 +229,7 @@ register(
 )
 register(
     "picture_unlabelled",
-    _("{count} pictures have no label file."),
+    _("{count} pictures have no usable label; they count as pictures with nothing on them."),
     _("An empty label file says that nothing is in a picture."),
 )
 

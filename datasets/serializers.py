@@ -1,5 +1,6 @@
 """How the API shows imports, datasets and versions, and what it takes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -7,7 +8,7 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from datasets.models import Dataset, DatasetImage, DatasetVersion, Import
-from jobs.errors import describe
+from jobs.errors import UserError, describe
 from jobs.serializers import JobSerializerMixin
 from projects.serializer_base import (
     NameField,
@@ -71,6 +72,16 @@ class NewImportSerializer(ScopedSerializer):
     split_ratio = RatioField(default=0.2)
     split_seed = SeedField(default=0)
     keep_splits = serializers.BooleanField(default=True)
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Look at the source first: each takes fields of its own.
+
+        Raises:
+            UserError: `source_unavailable`.
+        """
+        if isinstance(data, Mapping) and data.get("source") == Import.Source.CUSTOM_VISION:
+            raise UserError("source_unavailable")
+        return super().to_internal_value(data)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Ask for what the source needs.

@@ -41,6 +41,7 @@ def stream_file(
     etag: str,
     inline: bool = False,
     max_age: int = 0,
+    immutable: bool = False,
 ) -> HttpResponseBase:
     """Answer GET or HEAD with a stored file, or with the part of it that was asked for.
 
@@ -54,6 +55,7 @@ def stream_file(
         etag: changes when the content does, as its SHA-256 or its id; without quotes.
         inline: shown in the page in place of saved.
         max_age: seconds for which the browser need not ask again.
+        immutable: the address will never give other content; not even a reload asks again.
 
     Raises:
         Http404: the file is not in the storage.
@@ -69,7 +71,7 @@ def stream_file(
     if response.status_code in {200, 206}:
         _describe(response, filename=filename, inline=inline)
     response["ETag"] = tag
-    patch_cache_control(response, private=True, max_age=max_age)
+    patch_cache_control(response, private=True, max_age=max_age, immutable=immutable)
     return response
 
 

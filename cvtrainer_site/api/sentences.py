@@ -21,6 +21,10 @@ SENTENCES: dict[str, str | Promise] = {
     "too_large": _("The request is too large. Send less at once."),
     "in_use": _("Something else still uses this. Remove that first."),
     "unavailable": _("The service is not available right now. Try again in a few seconds."),
+    "no_room": _(
+        "The upload needs {needed} MB on the disk of the server, and {free} MB are free. "
+        "Ask your administrator to free space."
+    ),
     "disk_full": _("The disk of the server is full. Ask your administrator to free space."),
     "internal": _("Something went wrong on our side. Tell your administrator: {incident}."),
 }

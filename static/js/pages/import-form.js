@@ -54,7 +54,7 @@ async function send() {
     const answer = await sending.done;
     if (answer.status === 201) return location.assign(JSON.parse(answer.text).url);
     if (answer.status === 422) showAnswer(answer.text);
-    else showError(texts.textServer);
+    else showError(detail(answer.text) || texts.textServer);
   } catch (error) {
     if (error.message === "network") showError(texts.textNetwork);
   } finally {
@@ -62,6 +62,15 @@ async function send() {
   }
   showSending(false);
   form.querySelector("[aria-invalid=true], [data-file-error]:not([hidden])")?.scrollIntoView({ block: "center" });
+}
+
+/** What a problem document says, as that the file is too large or the disk full; else nothing. */
+function detail(text) {
+  try {
+    return JSON.parse(text).detail;
+  } catch {
+    return "";
+  }
 }
 
 function showProgress(sent, total, startedAt) {
