@@ -1,0 +1,165 @@
+"""Datasets and what is in them in the Django admin: to be looked at; imports write them."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, Max, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from accounts.admin_base import ReadOnlyAdmin, ReadOnlyInline
+from datasets.models import (
+    Dataset,
+    DatasetClass,
+    DatasetImage,
+    DatasetVersion,
+    ImageClass,
+    Import,
+    ImportEvent,
+    Picture,
+)
+
+
+class VersionInline(ReadOnlyInline):
+    """The versions of a dataset."""
+
+    model = DatasetVersion
+    fields = ["number", "status", "source", "train_images", "val_images", "boxes", "created_at"]
+    show_change_link = True
+
+
+class ClassInline(ReadOnlyInline):
+    """The classes of a version."""
+
+    model = DatasetClass
+    fields = ["index", "name", "boxes", "images"]
+
+
+@admin.register(Dataset)
+class DatasetAdmin(ReadOnlyAdmin):
+    """Datasets."""
+
+    list_display = ["name", "project", "versions", "newest", "created_at"]
+    list_select_related = ["project"]
+    search_fields = ["=id", "name", "project__name"]
+    list_filter = ["created_at"]
+    date_hierarchy = "created_at"
+    inlines = [VersionInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Count the versions in the same query."""
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.annotate(version_count=Count("versions"), newest=Max("versions__number"))
+
+    @admin.display(description=_("versions"), ordering="version_count")
+    def versions(self, dataset: Any) -> int:
+        """How many versions it has."""
+        return int(dataset.version_count)
+
+    @admin.display(description=_("newest"), ordering="newest")
+    def newest(self, dataset: Any) -> int | None:
+        """The number of the newest version."""
+        found: int | None = dataset.newest
+        return found
+
+
+@admin.register(DatasetVersion)
+class DatasetVersionAdmin(ReadOnlyAdmin):
+    """Versions, with their classes below."""
+
+    list_display = [
+        "dataset",
+        "number",
+        "status",
+        "source",
+        "train_images",
+        "val_images",
+        "test_images",
+        "boxes",
+        "created_at",
+    ]
+    list_select_related = ["dataset"]
+    search_fields = ["=id", "dataset__name", "dataset__project__name", "=fingerprint"]
+    list_filter = ["status", "source", "created_at"]
+    date_hierarchy = "created_at"
+    inlines = [ClassInline]
+
+
+@admin.register(DatasetClass)
+class DatasetClassAdmin(ReadOnlyAdmin):
+    """Classes of all versions: where does a name occur?"""
+
+    list_display = ["name", "index", "version", "boxes", "images"]
+    list_select_related = ["version__dataset"]
+    search_fields = ["name", "version__dataset__name"]
+
+
+@admin.register(Picture)
+class PictureAdmin(ReadOnlyAdmin):
+    """Pictures in storage, once a project."""
+
+    list_display = ["sha256", "project", "width", "height", "size", "orientation", "created_at"]
+    list_select_related = ["project"]
+    search_fields = ["=id", "sha256__startswith", "project__name"]
+    list_filter = ["orientation", "created_at"]
+    date_hierarchy = "created_at"
+    readonly_fields = ["file", "thumbnail"]
+
+
+@admin.register(DatasetImage)
+class DatasetImageAdmin(ReadOnlyAdmin):
+    """Pictures in versions, with their split and boxes."""
+
+    list_display = ["file_name", "version", "position", "split", "box_count"]
+    list_select_related = ["version__dataset"]
+    search_fields = ["=id", "file_name", "version__dataset__name"]
+    list_filter = ["split"]
+    raw_id_fields = ["version", "picture"]
+
+    @admin.display(description=_("boxes"))
+    def box_count(self, image: Any) -> int:
+        """How many boxes are on it."""
+        return len(image.boxes)
+
+
+@admin.register(ImageClass)
+class ImageClassAdmin(ReadOnlyAdmin):
+    """Which picture holds which class: what the gallery filters by."""
+
+    list_display = ["image", "dataset_class", "boxes"]
+    list_select_related = ["image", "dataset_class"]
+    search_fields = ["image__file_name", "dataset_class__name"]
+    raw_id_fields = ["image", "dataset_class"]
+
+
+@admin.register(Import)
+class ImportAdmin(ReadOnlyAdmin):
+    """Imports as jobs: how they stand, who holds them, why they failed."""
+
+    list_display = [
+        "file_name",
+        "project",
+        "version",
+        "source",
+        "status",
+        "attempt",
+        "losses",
+        "worker",
+        "created_by",
+        "created_at",
+        "finished_at",
+    ]
+    list_select_related = ["project", "version__dataset", "created_by"]
+    search_fields = ["=id", "file_name", "project__name", "version__dataset__name", "worker"]
+    list_filter = ["status", "source", "created_at"]
+    date_hierarchy = "created_at"
+
+
+@admin.register(ImportEvent)
+class ImportEventAdmin(ReadOnlyAdmin):
+    """The story of imports, frame by frame."""
+
+    list_display = ["job", "seq", "type", "at", "payload"]
+    search_fields = ["=job__id", "payload"]
+    list_filter = ["type", "at"]
+    ordering = ["-id"]
