@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from cvtrainer_site import health_views, views
+from cvtrainer_site.source import source
 
 handler400 = "cvtrainer_site.api.handlers.bad_request"
 handler403 = "cvtrainer_site.api.handlers.permission_denied"
@@ -22,6 +23,7 @@ urlpatterns = [
     path("healthz", health_views.healthz, name="healthz"),
     path("readyz", health_views.readyz, name="readyz"),
     path("metrics", health_views.metrics, name="metrics"),
+    path("source/", source, name="source"),
     path("api/", include("cvtrainer_site.api.urls")),
     path("", include("accounts.urls")),
     path("", include("projects.urls")),

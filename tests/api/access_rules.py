@@ -102,6 +102,7 @@ PAGES: Rules = {
     "healthz": {"GET": ANYBODY},
     "readyz": {"GET": ANYBODY},
     "metrics": {"GET": NOBODY},
+    "source/": {"GET": ANYBODY},
     "accounts/login/": {"GET": ANYBODY, "POST": ANYBODY},
     "accounts/logout/": {"GET": ANYBODY, "POST": ANYBODY},
     "accounts/inactive/": {"GET": ANYBODY},
