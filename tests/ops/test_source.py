@@ -1,4 +1,4 @@
-"""The source that the licence promises: whole, and without data, secrets or other people's files."""
+"""The source that the licence promises: whole, without data, secrets or fetched files."""
 
 import io
 import zipfile
