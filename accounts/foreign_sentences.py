@@ -1,4 +1,4 @@
-"""Sentences of allauth that people here see and that it has no Vietnamese for: ours are in locale/vi.
+"""Sentences of allauth that people see here and that it has no Vietnamese for.
 
 Nothing imports this; `makemessages` reads it.
 """
