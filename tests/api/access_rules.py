@@ -97,8 +97,10 @@ API: Rules = {
 
 PAGES: Rules = {
     "": {"GET": PAGE},
-    "running/": {"GET": PAGE},
-    "activity/": {"GET": PAGE},
+    # A page that polls is told to stop once nobody is signed in.
+    "running/": {"GET": ANYBODY},
+    "activity/": {"GET": ANYBODY},
+    "sample/": {"POST": PAGE},
     "healthz": {"GET": ANYBODY},
     "readyz": {"GET": ANYBODY},
     "metrics": {"GET": NOBODY},
@@ -139,6 +141,10 @@ PAGES: Rules = {
     "training-runs/<uuid:run_id>/resume/": {"POST": EDIT_PAGE},
     "imports/<uuid:import_id>/": {"GET": SEE_PAGE},
     "imports/<uuid:import_id>/cancel/": {"POST": EDIT_PAGE},
+    "imports/<uuid:import_id>/retry/": {"POST": EDIT_PAGE},
+    "datasets/<uuid:dataset_id>/edit/": {"GET": EDIT_PAGE, "POST": EDIT_PAGE},
+    "datasets/<uuid:dataset_id>/delete/": {"POST": EDIT_PAGE},
+    "dataset-versions/<uuid:version_id>/resplit/": {"POST": EDIT_PAGE},
     "dataset-versions/<uuid:version_id>/": {"GET": SEE_PAGE},
     "dataset-versions/<uuid:version_id>/images/": {"GET": SEE_PAGE},
     "images/<uuid:image_id>/": {"GET": SEE_PAGE},

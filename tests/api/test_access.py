@@ -1,5 +1,6 @@
 """Every address × anonymous, outsider, viewer, editor, owner."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -7,9 +8,11 @@ from django.db import transaction
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from cvtrainer_site import views
 from tests.api.access_rules import API, BODIES, LOGIN, OK, PAGES, PERSONAS
 from tests.api.routes import all_routes, fill
 from tests.api.world import world  # noqa: F401
+from tests.factories import make_import
 
 RULES = {**API, **PAGES}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -33,7 +36,10 @@ def test_every_address_has_a_rule() -> None:
 def test_everybody_gets_what_the_rules_say(
     clients: dict[str, APIClient],
     world: dict[str, Any],  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # Drawing the sample's pictures takes seconds for each who may; its own test draws them.
+    monkeypatch.setattr(views, "create_sample_project", lambda user: make_import())
     wrong = {}
     for route, rules in RULES.items():
         for method, rule in rules.items():
@@ -80,9 +86,11 @@ def outcome(client: APIClient, route: str, method: str, rows: dict[str, Any]) ->
         name: value.format(**rows) if isinstance(value, str) else value
         for name, value in BODIES.get((method, route), {}).items()
     }
+    cookies = copy.deepcopy(client.cookies)
     with transaction.atomic():
         answer = getattr(client, method.lower())(fill(route, rows), body or None)
         transaction.set_rollback(True)
+    client.cookies = cookies  # who signed out is signed in again
     if answer.status_code == 302 and answer["Location"].startswith("/accounts/login/?next="):
         return LOGIN
     if answer.status_code in {401, 403, 404, 405} or answer.status_code >= 500:

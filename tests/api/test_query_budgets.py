@@ -51,7 +51,7 @@ def urls(rows: dict[str, Any]) -> list[str]:
 def queries(client: Client, url: str) -> int:
     with CaptureQueriesContext(connection) as captured:
         answer = client.get(url)
-        assert answer.status_code < 500, url
+        assert answer.status_code in {200, 302}, url
     return len(captured)
 
 
