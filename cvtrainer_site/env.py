@@ -91,6 +91,16 @@ def database() -> dict[str, object]:
             "timeout": 30,
             "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;",
         }
+    elif "postgresql" in str(settings["ENGINE"]):
+        # A server that vanished without a word must not hold up pages, leases and workers.
+        settings["OPTIONS"] = {
+            "connect_timeout": 5,
+            "tcp_user_timeout": 20_000,
+            "keepalives_idle": 15,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            **dict(settings.get("OPTIONS") or {}),
+        }
     return settings
 
 

@@ -20,7 +20,7 @@ from django.db import DatabaseError, InterfaceError, connections
 from rq.exceptions import StopRequested
 from rq.timeouts import HorseMonitorTimeoutException
 from rq.worker import BaseWorker, WorkerStatus
-from rq.worker_registration import clean_worker_registry
+from rq.worker_registration import clean_worker_registry, register
 
 from jobs import reconcile
 from jobs.delivery import preload, task_in
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 _PR_SET_PDEATHSIG = 1
 _RESTART_SECONDS = 1.0
+#: RQ's list forgets an idle worker of which it heard nothing for so long; it beats every 5 s.
+_IDLE_SECONDS = 30
 _STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 
@@ -46,6 +48,8 @@ class DeliveringWorker(BaseWorker):
     """Fetches deliveries by RQ, for as long as it is not told to leave."""
 
     max_connection_wait_time = 2.0
+    #: RQ's list forgets a busy worker of which it heard nothing for so long.
+    busy_seconds = 90
     log_job_description = False
 
     def serve(self, *, burst: bool = False) -> None:
@@ -78,23 +82,22 @@ class DeliveringWorker(BaseWorker):
         raise NotImplementedError
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """Refresh RQ's list of workers, or leave it: nothing depends on it."""
-        with contextlib.suppress(redis.RedisError):
-            super().heartbeat(timeout, pipeline)
+        """Stand in RQ's list of workers, which Redis may have lost since; or leave it."""
+        self.last_heartbeat = rq.utils.now()
+        seconds = self.busy_seconds if self._state == WorkerStatus.BUSY else _IDLE_SECONDS
+        try:
+            with quick_client().pipeline() as redis_calls:
+                register(self, redis_calls)
+                redis_calls.hset(self.key, mapping={**self.serialize(), "state": self._state})
+                redis_calls.expire(self.key, seconds)
+                redis_calls.execute()
+        except redis.RedisError:
+            log.info("Redis is away; the work goes on")
 
     def set_state(self, state: str, pipeline: Any = None) -> None:
         """Tell RQ's list of workers what we do, or leave it."""
         with contextlib.suppress(redis.RedisError):
             super().set_state(state, pipeline)
-
-    def beat(self) -> None:
-        """Tell RQ's list of workers that this one lives and is busy."""
-        try:
-            client = quick_client()
-            client.hset(self.key, mapping={**self.serialize(), "state": WorkerStatus.BUSY})
-            client.expire(self.key, self.job_monitoring_interval * 3)
-        except redis.RedisError:
-            log.info("Redis is away; the work goes on")
 
     def request_stop(self, signum: int, frame: Any) -> None:
         """On the first SIGTERM or SIGINT, have the work give its job back, then leave."""
@@ -138,7 +141,7 @@ class DeliveringWorker(BaseWorker):
         except redis.RedisError:
             log.info("Redis is away; the delivery stays there, and finds nothing to claim")
         else:
-            self.beat()
+            self.heartbeat()
 
 
 class ForkingWorker(DeliveringWorker, rq.Worker):
@@ -185,7 +188,7 @@ class ForkingWorker(DeliveringWorker, rq.Worker):
                     os.waitid(os.P_PID, self.horse_pid, os.WEXITED | os.WNOWAIT)
                 break
             except HorseMonitorTimeoutException:
-                self.beat()
+                self.heartbeat()
             except ChildProcessError:
                 return
         self.kill_horse()
@@ -194,6 +197,9 @@ class ForkingWorker(DeliveringWorker, rq.Worker):
 
 class InProcessWorker(DeliveringWorker, rq.SimpleWorker):
     """Works in its own process, so that what it loaded stays warm."""
+
+    # Nobody beats for it while it works.
+    busy_seconds = 900
 
     def perform(self, task: Callable[[], None]) -> None:
         """Call the task; its failure is not the worker's."""

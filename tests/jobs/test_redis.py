@@ -37,6 +37,13 @@ def waiting() -> list[str]:
     return queue.rq_queue("imports").get_job_ids()
 
 
+def listed(valkey: Valkey) -> set[tuple[str, str]]:
+    """The workers of the queue that RQ's own tools, and our readiness check, know of."""
+    with valkey.client() as client:
+        keys = client.smembers("rq:workers:imports")
+        return {(key.decode(), (client.hget(key, "pid") or b"").decode()) for key in keys}
+
+
 class TestDelivery:
     def test_comes_after_the_commit(self, valkey):
         with transaction.atomic():
@@ -143,6 +150,14 @@ class TestRedisIsAway:
         age()
         wait_for_status(next_, Status.SUCCEEDED)
         assert worker.poll() is None
+
+    def test_restarted_empty_it_knows_its_workers_again(self, valkey, programs):
+        idle, busy = programs.worker(), programs.worker()
+        wait_for(lambda: len(listed(valkey)) == 2)
+        valkey.restart_empty()
+        assert listed(valkey) == set()
+        wait_for(lambda: len(listed(valkey)) == 2)
+        assert {pid for _, pid in listed(valkey)} == {str(idle.pid), str(busy.pid)}
 
     def test_frozen_while_a_worker_waits_and_thawed(self, valkey, programs):
         programs.reconciler()
