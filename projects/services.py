@@ -5,7 +5,7 @@ from django.db import transaction
 import projects.errors  # noqa: F401  registers the codes
 from accounts.models import ApiToken, User
 from jobs.errors import UserError
-from projects.deletion import end_jobs
+from projects.deletion import end_jobs, remove_files, stored_files
 from projects.models import Membership, Project, Role
 from projects.names import clean_name
 
@@ -47,8 +47,12 @@ def delete_project(*, project: Project) -> None:
     more and leaves: nothing of the project is written again.
     """
     with transaction.atomic():
+        # What begins under the same lock, such as an import, begins before this or not at all.
+        Project.objects.select_for_update().get(pk=project.pk)
         end_jobs(project)
+        files = stored_files(project)
         project.delete()
+        transaction.on_commit(lambda: remove_files(files), robust=True)
 
 
 def add_member(*, project: Project, user: User, role: str) -> Membership:

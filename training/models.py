@@ -105,6 +105,12 @@ class EpochMetrics(models.Model):
         return f"epoch {self.epoch}"
 
 
+class OfRunQuerySet(ScopedQuerySet):
+    """Checkpoints and artifacts, reached through their run."""
+
+    project_path = "run__project"
+
+
 class Checkpoint(models.Model):
     """The pointer to stored weights: written last, after the file was stored and verified."""
 
@@ -123,6 +129,8 @@ class Checkpoint(models.Model):
     size = models.PositiveBigIntegerField()
     created_at = models.DateTimeField(auto_now_add=True)
 
+    objects = OfRunQuerySet.as_manager()
+
     class Meta:
         ordering: ClassVar = ["-epoch", "-attempt"]
         constraints: ClassVar = [
@@ -135,12 +143,6 @@ class Checkpoint(models.Model):
         return f"{self.kind} {self.epoch}"
 
 
-class ArtifactQuerySet(ScopedQuerySet):
-    """Artifacts, reached through their run."""
-
-    project_path = "run__project"
-
-
 class Artifact(models.Model):
     """A file that a run leaves behind: a plot, results.csv, args.yaml."""
 
@@ -151,7 +153,7 @@ class Artifact(models.Model):
     file = models.FileField(storage=artifacts_storage, max_length=200)
     size = models.PositiveBigIntegerField()
 
-    objects = ArtifactQuerySet.as_manager()
+    objects = OfRunQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["name"]
