@@ -4,7 +4,7 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
 	&& echo $$python && break; done)
 VENV_PYTHON := .venv/bin/python
 # More for pytest, for example: make test ARGS="tests/jobs -k claim"
-ARGS ?= -n 2
+ARGS ?= -n 2 --dist loadfile
 
 .PHONY: help setup setup-tests up demo test check fix bench lock compose-secrets
 help:

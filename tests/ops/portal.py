@@ -34,7 +34,7 @@ def manage(home: Path, *arguments: str, **more: str) -> "subprocess.CompletedPro
         env=clean_environment(home, **more),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
 
@@ -75,7 +75,7 @@ class Portal:
 
     def wait_until_ready(self) -> float:
         """Wait for the line with the address; return the seconds since the start."""
-        wait_for(lambda: self.said or self.process.poll() is not None, seconds=120)
+        wait_for(lambda: self.said or self.process.poll() is not None, seconds=150)
         assert self.process.poll() is None, "".join(self.complained)
         return time.monotonic() - self.began
 
@@ -101,7 +101,7 @@ class Portal:
         [found] = [c for c in children if set(words) <= set(" ".join(c.cmdline()).split())]
         return found
 
-    def end(self, number: int = signal.SIGTERM, *, seconds: float = 60) -> int:
+    def end(self, number: int = signal.SIGTERM, *, seconds: float = 120) -> int:
         """Send a signal and wait for the end; return the exit status."""
         self.process.send_signal(number)
         return self.process.wait(timeout=seconds)

@@ -103,7 +103,7 @@ def test_gives_up_with_a_reason_where_a_program_cannot_start(home: Path, tmp_pat
     (tmp_path / "uvicorn.py").write_text("raise SystemExit('no web today')")
     broken = Portal(home, PYTHONPATH=f"{tmp_path}:{ROOT}")
     try:
-        assert broken.process.wait(timeout=60) == 1
+        assert broken.process.wait(timeout=200) == 1
     finally:
         broken.kill_everything()
     assert broken.said == []
