@@ -27,6 +27,15 @@ from tests.jobs.conftest import (
 from tests.services.programs import Programs
 from tests.services.valkey import Valkey
 
+KILLED_AFTER_THE_COMMIT = """
+import os, signal
+from jobs import queue
+from tests.fake_jobs.models import FakeJob
+
+queue.deliver = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+queue.submit(FakeJob.objects.create())
+"""
+
 
 def age(**fields) -> None:
     """Let all jobs have waited longer than the reconciler's grace."""
@@ -88,7 +97,10 @@ class TestDelivery:
         assert keys == []
 
     def test_that_a_killed_web_process_never_made_is_made_by_the_reconciler(self, programs):
-        job = FakeJob.objects.create()  # committed, and then the process was gone
+        web = programs.manage("shell", "--no-imports", "-c", KILLED_AFTER_THE_COMMIT)
+        assert web.wait() == -signal.SIGKILL
+        job = FakeJob.objects.get()
+        assert waiting() == []
         age()
         programs.reconciler()
         programs.worker()

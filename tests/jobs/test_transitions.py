@@ -1,5 +1,8 @@
 """Who may write what about a job, and when."""
 
+import contextlib
+import itertools
+import random
 import threading
 from datetime import timedelta
 
@@ -10,7 +13,7 @@ from django.db.models import F
 from jobs import transitions
 from jobs.errors import LeaseLost, UserError
 from jobs.models import NO_LEASE
-from jobs.states import Status
+from jobs.states import SOURCES, Status
 from jobs.transitions import append, claim, fenced, move, renew, request_cancel, take_back
 from tests.fake_jobs.models import FakeEpoch, FakeEvent, FakeJob
 from tests.jobs.conftest import assert_story_is_whole
@@ -346,6 +349,76 @@ class TestTheStory:
         claimed(job)
         with pytest.raises(IntegrityError), transaction.atomic():
             FakeEvent.objects.create(job=job, seq=1, type="log")
+
+
+class TestAnyInterleaving:
+    """Workers, people and reconcilers at once, each with a row that may be old."""
+
+    def test_follows_the_rules_and_leaves_a_whole_story(self, transactional_db):
+        for seed in range(40):
+            job = FakeJob.objects.create()
+            choices = random.Random(seed)
+            plans = [[choices.choice(MOVES) for _ in range(5)] for _ in range(4)]
+            plans[0].insert(0, claim_it)
+            in_threads(len(plans), iter_calls(plans, job))
+            job.refresh_from_db()
+            assert_story_is_whole(job)
+            told = FakeEvent.objects.filter(job=job, type="status").order_by("seq")
+            statuses = [Status.QUEUED, *(Status(event.payload["status"]) for event in told)]
+            for before, after in itertools.pairwise(statuses):
+                assert before in SOURCES[after], f"{before} -> {after}, seed {seed}"
+            assert statuses[-1] == job.status
+            attempts = [event.payload["attempt"] for event in told]
+            assert attempts == sorted(attempts)
+            claims = [e.payload["attempt"] for e in told if e.payload["status"] == Status.RUNNING]
+            assert claims == list(range(1, len(claims) + 1))
+
+
+def claim_it(job: FakeJob) -> None:
+    claim(FakeJob, job.pk, worker="w")
+
+
+def finish_it(job: FakeJob) -> None:
+    transitions.finish(job, Status.SUCCEEDED)
+
+
+def fail_it(job: FakeJob) -> None:
+    transitions.finish(job, Status.FAILED)
+
+
+def stop_it(job: FakeJob) -> None:
+    move(job, Status.STOPPING)
+
+
+def tell_it(job: FakeJob) -> None:
+    with contextlib.suppress(LeaseLost):
+        append(job, [("log", {"text": "x"})])
+
+
+def cancel_it(job: FakeJob) -> None:
+    with contextlib.suppress(UserError):
+        request_cancel(job)
+
+
+def requeue_it(job: FakeJob) -> None:
+    with contextlib.suppress(UserError):
+        transitions.requeue(job)
+
+
+MOVES = [claim_it, claim_it, finish_it, fail_it, stop_it, tell_it, cancel_it, take_back, requeue_it]
+
+
+def iter_calls(plans: list[list], job: FakeJob):
+    """Return a call that does the next of some plans, each on rows that it read in between."""
+    waiting = iter(plans)
+
+    def do_one() -> None:
+        row = job
+        for number, step in enumerate(next(waiting)):
+            row = FakeJob.objects.get(pk=job.pk) if number % 2 == 0 else row
+            step(row)
+
+    return do_one
 
 
 class TestTheDatabaseItself:

@@ -4,7 +4,7 @@ import pytest
 
 from jobs import queue
 from jobs.states import Status
-from tests.fake_jobs.models import FakeEvent
+from tests.fake_jobs.models import FakeEpoch, FakeEvent
 from tests.jobs.conftest import (
     assert_epochs_are_whole,
     assert_story_is_whole,
@@ -13,7 +13,7 @@ from tests.jobs.conftest import (
     wait_for,
     wait_for_status,
 )
-from tests.services.programs import Program, Programs, children
+from tests.services.programs import Program, Programs, children, is_alive
 
 
 @pytest.fixture
@@ -79,3 +79,14 @@ def test_that_was_canceled_goes_on_after_a_retry(worker):
     queue.retry(job)
     wait_for_status(job, Status.SUCCEEDED)
     assert_epochs_are_whole(job)
+
+
+def test_whose_row_is_deleted_meanwhile_ends_and_leaves_nothing(worker):
+    job = submitted(wanted=1000, pause=0.1)
+    child = running_child(job, worker)
+    FakeEvent.objects.filter(job=job).delete()
+    FakeEpoch.objects.filter(job=job).delete()
+    job.delete()
+    wait_for(lambda: not is_alive(child))
+    wait_for_status(submitted(wanted=1), Status.SUCCEEDED)
+    assert FakeEpoch.objects.count() == 1

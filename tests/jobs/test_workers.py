@@ -79,15 +79,16 @@ class TestTheWorkerDies:
         assert_epochs_are_whole(job)
         assert_story_is_whole(job)
 
-    def test_a_worker_that_dies_between_fetching_and_starting_loses_nothing(self, programs):
-        """What it fetched is in no list of Redis any more."""
+    def test_between_fetching_and_starting_and_nothing_is_lost(self, programs: Programs):
         job = submitted()
-        with queue.rq_queue("imports").connection as client:
-            client.flushall()
+        dying = programs.worker(JOB_WORKERS={"imports": "tests.fake_jobs.workers.DyingWorker"})
+        assert dying.wait() == 1
+        assert queue.rq_queue("imports").get_job_ids() == []
         FakeJob.objects.update(queued_at="2026-01-01T00:00Z")
         programs.reconciler()
         programs.worker()
         wait_for_status(job, Status.SUCCEEDED)
+        assert job.attempt == 1
 
 
 class TestTheChildIsFrozen:

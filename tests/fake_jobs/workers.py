@@ -1,0 +1,14 @@
+"""Workers that go wrong themselves."""
+
+import os
+from typing import Any
+
+from jobs.worker import ForkingWorker
+
+
+class DyingWorker(ForkingWorker):
+    """Dies with what it has just fetched."""
+
+    def execute_job(self, job: Any, queue: Any) -> None:
+        """Die."""
+        os._exit(1)
