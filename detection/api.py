@@ -7,13 +7,14 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 import detection.errors  # noqa: F401  registers the codes
 from accounts.idempotency import idempotent
+from accounts.parsers import LimitedJSONParser
 from detection import exports, rendering, services
 from detection.models import Detection, DetectionImage, Evaluation
 from detection.serializers import (
@@ -49,7 +50,7 @@ class DetectionViewSet(
 
     queryset = Detection.objects.select_related("model").prefetch_related("images").all()
     serializer_class = DetectionSerializer
-    parser_classes = [MultiPartParser, JSONParser]  # type: ignore[assignment]
+    parser_classes = [MultiPartParser, LimitedJSONParser]  # type: ignore[assignment]
     write_scope = "detect"
     #: Whoever sees a project may try its models; only editors remove what was tried.
     action_roles: ClassVar[dict[str, frozenset[str]]] = {"create": VIEWERS, "cancel": VIEWERS}

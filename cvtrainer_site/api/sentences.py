@@ -13,7 +13,9 @@ SENTENCES: dict[str, str | Promise] = {
     "permission_denied": _("You may not do this. Ask an owner of the project for the right."),
     "scope_missing": _("The token does not have the scope “{detail}”. Create one that has it."),
     "session_only": _("A token cannot do this. Sign in with the browser."),
-    "not_found": _("There is nothing here, or you may not see it. Check the address."),
+    "not_found": _(
+        "There is nothing here, or you may not see it. Check the address; it ends with a slash."
+    ),
     "method_not_allowed": _("This address does not take this method. The Allow header names some."),
     "not_acceptable": _("The answer can only be given as JSON. Change the Accept header."),
     "unsupported_media_type": _("The body has a type that is not taken here: {detail}"),

@@ -110,6 +110,15 @@ def test_an_unknown_address_is_a_problem(client: Client, path: str, method: str)
     check(getattr(client, method)(path), 404, "not_found")
 
 
+def test_a_slash_that_is_missing(api: ClientFactory, owner: User) -> None:
+    client = api(owner)
+
+    assert client.get("/api/v1/projects")["Location"] == "/api/v1/projects/"
+    for method in ("post", "patch", "put", "delete"):
+        problem = check(getattr(client, method)("/api/v1/projects", {}), 404, "not_found")
+        assert problem["detail"].endswith("it ends with a slash.")
+
+
 def test_elsewhere_it_is_a_page(client: Client) -> None:
     answer = client.get("/nothing/")
 
