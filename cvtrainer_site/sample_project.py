@@ -7,6 +7,7 @@ from django.core.files import File
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from cvtrainer_site import env as site_env
 from datasets import services as datasets
 from datasets.models import Import
 from projects import services as projects
@@ -23,18 +24,28 @@ def create_sample_project(*, user: User) -> Import:
     Raises:
         UserError: the disk is full; the project is there then, without data.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "sample.zip"
-        write_sample_zip(path, images=_IMAGES, seed=_SEED)
-        project = projects.create_project(
+    path = _drawn()
+    project = projects.create_project(
+        user=user,
+        name=_("Sample: drawn shelves"),
+        description=_("Drawn pictures to try the three steps with; delete it when you like."),
+    )
+    with path.open("rb") as file:
+        return datasets.create_import(
+            project=project,
             user=user,
-            name=_("Sample: drawn shelves"),
-            description=_("Drawn pictures to try the three steps with; delete it when you like."),
+            file=File(file, name="sample.zip"),
+            dataset_name=_("Drawn shelves"),
         )
-        with path.open("rb") as file:
-            return datasets.create_import(
-                project=project,
-                user=user,
-                file=File(file, name="sample.zip"),
-                dataset_name=_("Drawn shelves"),
-            )
+
+
+def _drawn() -> Path:
+    """Return the ZIP of drawn pictures; it is drawn once for an installation."""
+    folder = site_env.folder("samples")
+    path = folder / f"shelves-{_IMAGES}-{_SEED}.zip"
+    if not path.is_file():
+        with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+            fresh = Path(unfinished) / path.name
+            write_sample_zip(fresh, images=_IMAGES, seed=_SEED)
+            fresh.rename(path)
+    return path

@@ -12,6 +12,34 @@ from projects.names import MAX_LENGTH, clean_name
 DEFAULT_PERCENT = 20
 
 
+class DatasetForm(forms.Form):
+    """The name of a dataset."""
+
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=MAX_LENGTH,
+        help_text=_("Where and when the pictures were taken."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    def clean_name(self) -> str:
+        """Return the name in composed form."""
+        return clean_name(self.cleaned_data["name"])
+
+
+class ResplitForm(forms.Form):
+    """The share of the pictures that measures the model."""
+
+    split_percent = forms.IntegerField(
+        label=_("Validation split ratio (%)"),
+        initial=DEFAULT_PERCENT,
+        min_value=1,
+        max_value=90,
+        help_text=_("Makes a new version with the same pictures; this one stays as it is."),
+        widget=forms.NumberInput(attrs={"class": "short", "inputmode": "numeric"}),
+    )
+
+
 class ZipImportForm(forms.Form):
     """A ZIP, where it goes, and how it is split."""
 

@@ -2,15 +2,21 @@
 
 from django.urls import path
 
-from datasets import views
+from datasets import gallery_views, import_views, views
 
 app_name = "datasets"
 urlpatterns = [
     path("projects/<uuid:project_id>/data/", views.dataset_list, name="dataset_list"),
-    path("projects/<uuid:project_id>/import/", views.import_create, name="import_create"),
-    path("imports/<uuid:import_id>/", views.import_detail, name="import_detail"),
-    path("imports/<uuid:import_id>/cancel/", views.import_cancel, name="import_cancel"),
+    path("projects/<uuid:project_id>/import/", import_views.import_create, name="import_create"),
+    path("imports/<uuid:import_id>/", import_views.import_detail, name="import_detail"),
+    path("imports/<uuid:import_id>/cancel/", import_views.import_cancel, name="import_cancel"),
+    path("imports/<uuid:import_id>/retry/", import_views.import_retry, name="import_retry"),
+    path("datasets/<uuid:dataset_id>/edit/", views.dataset_edit, name="dataset_edit"),
+    path("datasets/<uuid:dataset_id>/delete/", views.dataset_delete, name="dataset_delete"),
     path("dataset-versions/<uuid:version_id>/", views.version_detail, name="version_detail"),
-    path("dataset-versions/<uuid:version_id>/images/", views.image_list, name="image_list"),
-    path("images/<uuid:image_id>/", views.image_detail, name="image_detail"),
+    path("dataset-versions/<uuid:version_id>/images/", gallery_views.image_list, name="image_list"),
+    path(
+        "dataset-versions/<uuid:version_id>/resplit/", views.version_resplit, name="version_resplit"
+    ),
+    path("images/<uuid:image_id>/", gallery_views.image_detail, name="image_detail"),
 ]

@@ -1,0 +1,141 @@
+"""Datasets, versions and imports, by hand."""
+
+import io
+import zipfile
+from typing import Any
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from accounts.models import User
+from datasets.models import Dataset, Import
+from projects.models import Project
+from tests.browser.material import make_gallery
+from tests.factories import make_dataset, make_import, make_run, make_version
+from tests.pages.conftest import Visit
+
+FORM = {"dataset": "", "dataset_name": "", "split_percent": "25", "keep_splits": "on"}
+
+
+def upload(**fields: Any) -> dict[str, Any]:
+    """Return the fields of the import form with a small ZIP."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("data.yaml", "names: [can]")
+    return {**FORM, "file": SimpleUploadedFile("Kệ.zip", file.getvalue()), **fields}
+
+
+def test_an_import_starts_and_leads_to_its_page(
+    client_of: Visit, editor: User, project: Project
+) -> None:
+    answer = client_of(editor).post(
+        reverse("datasets:import_create", args=[project.pk]), upload(split_seed="7")
+    )
+    job = Import.objects.get()
+    assert answer["Location"] == reverse("datasets:import_detail", args=[job.pk])
+    assert (job.version.split_ratio, job.version.split_seed) == (0.25, 7)
+    assert (job.keep_splits, job.version.dataset.name) == (True, "Kệ")
+
+
+def test_the_script_of_the_page_gets_the_address_or_the_form(
+    client_of: Visit, editor: User, project: Project
+) -> None:
+    url = reverse("datasets:import_create", args=[project.pk])
+    headers = {"x-requested-with": "XMLHttpRequest"}
+    good = client_of(editor).post(url, upload(), headers=headers)
+    assert (good.status_code, list(good.json())) == (201, ["url"])
+    bad = client_of(editor).post(url, upload(split_percent="0"), headers=headers)
+    assert (bad.status_code, list(bad.context["form"].errors)) == (422, ["split_percent"])
+
+
+def test_a_foreign_dataset_is_no_choice(client_of: Visit, editor: User, project: Project) -> None:
+    url = reverse("datasets:import_create", args=[project.pk])
+    page = client_of(editor).post(url, upload(dataset=str(make_dataset().pk)))
+    assert list(page.context["form"].errors) == ["dataset"]
+    assert not Import.objects.exists()
+
+
+def test_an_import_is_canceled_once_and_a_second_time_harmless(
+    client_of: Visit, editor: User, project: Project
+) -> None:
+    job = make_import(project)
+    url = reverse("datasets:import_cancel", args=[job.pk])
+    for _ in range(2):
+        assert client_of(editor).post(url).status_code == 302
+    job.refresh_from_db()
+    assert job.status == "canceled"
+    page = client_of(editor).get(reverse("datasets:import_detail", args=[job.pk]))
+    assert "This import was canceled" in page.content.decode()
+
+
+def test_a_dataset_is_renamed_but_not_to_a_name_that_is_taken(
+    client_of: Visit, editor: User, project: Project
+) -> None:
+    dataset, other = make_dataset(project), make_dataset(project, name="Taken")
+    url = reverse("datasets:dataset_edit", args=[dataset.pk])
+    page = client_of(editor).post(url, {"name": other.name})
+    assert "name" in page.context["form"].errors
+    assert client_of(editor).post(url, {"name": " Kệ  "}).status_code == 302
+    dataset.refresh_from_db()
+    assert dataset.name == "Kệ"
+
+
+def test_a_dataset_that_was_trained_on_stays(
+    client_of: Visit, editor: User, project: Project
+) -> None:
+    version = make_version(make_dataset(project))
+    make_run(project, dataset_version=version)
+    url = reverse("datasets:dataset_delete", args=[version.dataset_id])
+    assert client_of(editor).post(url)["Location"].endswith("/edit/")
+    assert Dataset.objects.filter(pk=version.dataset_id).exists()
+
+
+def test_a_dataset_without_trainings_goes(client_of: Visit, editor: User, project: Project) -> None:
+    dataset = make_version(make_dataset(project)).dataset
+    client_of(editor).post(reverse("datasets:dataset_delete", args=[dataset.pk]))
+    assert not Dataset.objects.filter(pk=dataset.pk).exists()
+
+
+def test_a_version_is_split_anew_as_the_next_one(
+    client_of: Visit, editor: User, project: Project
+) -> None:
+    version = make_gallery(project)
+    url = reverse("datasets:version_resplit", args=[version.pk])
+    answer = client_of(editor).post(url, {"split_percent": "50"}, follow=True)
+    made = answer.context["version"]
+    assert (made.number, made.val_images, made.images_total) == (2, 3, 6)
+    assert "How the import went" not in answer.content.decode()
+    assert client_of(editor).post(url, {"split_percent": "x"}, follow=True).status_code == 200
+
+
+def test_a_version_that_is_not_ready_leads_to_its_import(
+    client_of: Visit, viewer: User, project: Project
+) -> None:
+    job = make_import(project)
+    answer = client_of(viewer).get(reverse("datasets:version_detail", args=[job.version_id]))
+    assert answer["Location"] == reverse("datasets:import_detail", args=[job.pk])
+
+
+def test_warnings_are_told_with_examples(client_of: Visit, viewer: User, project: Project) -> None:
+    version = make_gallery(project)
+    version.warnings = [{"code": "class_out_of_range", "count": 7, "examples": ["labels/a.txt:3"]}]
+    version.save()
+    page = client_of(viewer).get(reverse("datasets:version_detail", args=[version.pk]))
+    text = page.content.decode()
+    assert "7 labels name a class that does not exist" in text
+    assert "labels/a.txt:3" in text
+
+
+def test_names_from_outside_are_only_text(client_of: Visit, viewer: User, project: Project) -> None:
+    version = make_gallery(project)
+    payload = "<img src=x onerror=alert(1)>"
+    version.classes.filter(index=0).update(name=payload)
+    version.images.update(file_name=payload)
+    for url in (
+        reverse("datasets:version_detail", args=[version.pk]),
+        reverse("datasets:image_list", args=[version.pk]),
+        reverse("datasets:image_detail", args=[version.images.all()[0].pk]),
+    ):
+        text = client_of(viewer).get(url).content.decode()
+        assert "&lt;img src=x" in text
+        assert payload not in text
