@@ -64,6 +64,9 @@ def make_visitor(
         reduced_motion="reduce",
     )
     context.set_default_timeout(15_000)
+    # The language that this device has chosen; what the browser wishes does not count.
+    chosen: Any = {"name": settings.LANGUAGE_COOKIE_NAME, "value": language, "url": base}
+    context.add_cookies([chosen])
     if user is not None:
         context.add_cookies([_session(user, base)])
     visitor = Visitor(context.new_page(), base)

@@ -42,7 +42,7 @@ function changed() {
 
 function drawPreviews() {
   const place = find("previews");
-  for (const image of place.querySelectorAll("img")) URL.revokeObjectURL(image.src);
+  for (const image of place.querySelectorAll("img[src]")) URL.revokeObjectURL(image.src);
   const tiles = files.slice(0, MOST_PREVIEWS).map(preview);
   if (files.length > MOST_PREVIEWS) {
     const more = document.createElement("li");
@@ -55,7 +55,9 @@ function drawPreviews() {
 
 function preview(file) {
   const tile = find("preview").content.firstElementChild.cloneNode(true);
-  if (/^image\//.test(file.type)) tile.querySelector("img").src = URL.createObjectURL(file);
+  const image = tile.querySelector("img");
+  image.addEventListener("error", () => image.removeAttribute("src"));
+  if (/^image\//.test(file.type)) image.src = URL.createObjectURL(file);
   tile.querySelector(".preview-name").textContent = file.name;
   const remove = tile.querySelector("button");
   remove.setAttribute("aria-label", texts.textRemove.replace("{name}", file.name));

@@ -107,7 +107,10 @@ class Viewer {
     const toggle = target.closest("[data-class]");
     if (step) this.go(this.at + Number(step.dataset.step));
     if (zoom) this.view.zoomTo(this.view.scale * (zoom.dataset.zoom === "in" ? 1.5 : 1 / 1.5));
-    if (names) this.showNames(names.getAttribute("aria-pressed") !== "true");
+    if (names) {
+      this.areNamesChosen = true;
+      this.showNames(names.getAttribute("aria-pressed") !== "true");
+    }
     if (picture) this.go(Number(picture.dataset.picture));
     if (toggle) this.toggleClass(Number(toggle.dataset.class));
   }
@@ -157,8 +160,7 @@ class Viewer {
         label: `${object.class_name} ${percent(object.confidence * 100)}`,
       }));
       this.view.show({ url: `${this.texts.base}images/${image.index}/`, width: image.width, height: image.height, alt: image.file_name, boxes });
-      const shown = image.objects.filter((object) => this.isShown(object)).length;
-      this.showNames(shown <= FEW_NAMES);
+      this.showNames(this.find("names").getAttribute("aria-pressed") === "true");
     }
     this.find("name").textContent = image.file_name;
     for (const button of this.root.querySelectorAll("[data-picture]")) {
@@ -180,10 +182,18 @@ class Viewer {
   update() {
     const { image } = this;
     this.find("threshold-value").textContent = percent(Math.round(this.conf * 100));
-    if (!image.error) this.view.filter((_, index) => this.isShown(image.objects[index]));
+    if (!image.error) this.updateBoxes();
     this.updateCounts();
     this.updateStrip();
     this.updateDownloads();
+  }
+
+  updateBoxes() {
+    const { objects } = this.image;
+    this.view.filter((_, index) => this.isShown(objects[index]));
+    if (this.areNamesChosen) return;
+    // Names hide a full shelf: there they come when they are asked for.
+    this.showNames(objects.filter((object) => this.isShown(object)).length <= FEW_NAMES);
   }
 
   updateCounts() {

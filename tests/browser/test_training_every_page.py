@@ -1,0 +1,87 @@
+"""The pages of training and detection, on a phone and at a desk: nothing in anybody's way."""
+
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from accounts.models import User
+from projects.models import Project
+from tests.browser.found import make_found
+from tests.browser.material import make_gallery
+from tests.browser.visitor import DESK, PHONE
+from tests.factories import make_evaluation, make_model, make_run
+
+_FIGURES = {"precision": 0.9, "recall": 0.8}
+_RESULT: dict[str, Any] = {
+    "metrics": {"map50": 0.9, "map50_95": 0.6, **_FIGURES},
+    "per_class": [
+        {"class_name": "can", "ap50": 0.9, "ap50_95": 0.5, "boxes": 9, **_FIGURES},
+        {"class_name": "bottle", "ap50": None, "ap50_95": None, "boxes": 0},
+    ],
+    "confusion": {
+        "labels": ["can", "bottle", "background"],
+        "matrix": [[8, 0, 1], [0, 0, 0], [1, 0, 0]],
+    },
+    "counts": {
+        "images": 2,
+        "images_right": 1,
+        "per_class": [{"class_name": "can", "true": 9, "predicted": 8}],
+    },
+}
+
+
+def pages_of(project: Project) -> list[str]:
+    """Return the addresses of the pages in their different states."""
+    version = make_gallery(project)
+    done = make_run(project, dataset_version=version, status="succeeded", epoch=1)
+    best = {"epoch": 1, "map50": 0.9, "map50_95": 0.6, "precision": 0.9, "recall": 0.8}
+    on = make_run(project, dataset_version=version, status="running", attempt=2, epoch=1, best=best)
+    error = {"code": "out_of_memory", "params": {}}
+    failed = make_run(project, dataset_version=version, status="failed", error=error, epoch=1)
+    waiting = make_run(project, dataset_version=version)
+    metrics = {**_RESULT["metrics"], "per_class": _RESULT["per_class"]}
+    model = make_model(
+        project, training_run=done, dataset_version=version, metrics=metrics, stage="production"
+    )
+    image = version.images.first()
+    counts = {"true": {"can": 2}, "predicted": {"can": 1}}
+    worst = [{"image": str(image.pk), "file_name": "kệ.jpg", "difference": 1, **counts}]
+    evaluation = make_evaluation(
+        model=model,
+        dataset_version=version,
+        status="succeeded",
+        result={**_RESULT, "worst_images": worst},
+    )
+    found = make_found(project, model=model, broken=True)
+    of_project = (
+        "training:run_list",
+        "training:run_create",
+        "training:model_list",
+        "detection:detect",
+        "detection:detection_list",
+    )
+    return [
+        *(reverse(name, args=[project.pk]) for name in of_project),
+        *(reverse("training:run_detail", args=[run.pk]) for run in (done, on, failed, waiting)),
+        reverse("detection:model_detail", args=[model.pk]),
+        reverse("detection:evaluation_detail", args=[evaluation.pk]),
+        reverse("detection:detection_detail", args=[found.pk]),
+    ]
+
+
+@pytest.mark.parametrize(("width", "dark", "language"), [(PHONE, True, "vi"), (DESK, False, "en")])
+def test_no_page_overflows_or_is_in_the_way_of_anybody(
+    visit: Any, owner: User, project: Project, width: int, dark: bool, language: str
+) -> None:
+    visitor = visit(owner, width=width, dark=dark, language=language)
+    found = []
+    for path in pages_of(project):
+        visitor.open(path)
+        visitor.page.wait_for_timeout(250)
+        visitor.page.eval_on_selector_all("main .fold", "folds => folds.map(f => f.open = true)")
+        problems = visitor.obstacles()
+        if (wider := visitor.overflow()) > 0:
+            problems.append(f"wider than the window by {wider}")
+        found += [f"{path}: {problem}" for problem in problems]
+    assert not found, "\n".join(found)
