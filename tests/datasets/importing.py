@@ -1,8 +1,11 @@
 """Imports a ZIP as a worker does, in the test's own process."""
 
 import random
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import User
@@ -13,16 +16,38 @@ from projects.models import Project
 from tests.datasets.samples import jpeg
 from tests.storage.zips import Content, zip_of
 
+#: Imports files or ready bytes: the fixture `bring`.
+Bring = Callable[..., Import]
 
-def import_zip(project: Project, user: User, content: bytes, **options: Any) -> Import:
-    """Queue an import and do its work; nothing is delivered to a queue."""
+
+def queue_zip(project: Project, user: User, content: bytes, **options: Any) -> Import:
+    """Make an import that waits."""
     file = SimpleUploadedFile("hàng.zip", content)
     defaults = {"dataset_name": "" if "dataset" in options else "Kệ hàng"}
-    job = services.create_import(project=project, user=user, file=file, **{**defaults, **options})
+    return services.create_import(project=project, user=user, file=file, **{**defaults, **options})
+
+
+def import_zip(project: Project, user: User, content: bytes, **options: Any) -> Import:
+    """Queue an import and do its work; return it with its version, fresh."""
+    job = queue_zip(project, user, content, **options)
     run_import(str(job.pk))
-    job.refresh_from_db()
-    job.version.refresh_from_db()
-    return job
+    return fresh(job)
+
+
+def fresh(job: Import) -> Import:
+    """Read an import and its version again."""
+    return Import.objects.select_related("version").get(pk=job.pk)
+
+
+def stored_files() -> set[str]:
+    """Return all files in the storages of uploads and pictures."""
+    root = Path(settings.HOME) / "storage"
+    return {str(p) for kind in ("uploads", "images") for p in (root / kind).rglob("*.*")}
+
+
+def warnings_of(job: Import) -> dict[str, int]:
+    """Return how often each problem was reported."""
+    return {row["code"]: row["count"] for row in job.version.warnings}
 
 
 def distinct_jpeg(number: int) -> bytes:

@@ -2,9 +2,7 @@
 
 import hashlib
 import stat
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.utils import translation
@@ -16,40 +14,19 @@ from datasets.models import Dataset, DatasetImage, DatasetVersion, Import, Pictu
 from jobs.errors import UserError, describe
 from jobs.states import Status
 from projects.models import Project
-from tests.datasets.importing import distinct_jpeg, import_zip, labelled_files, labelled_zip
+from tests.datasets.importing import (
+    Bring,
+    distinct_jpeg,
+    import_zip,
+    labelled_files,
+    labelled_zip,
+    stored_files,
+    warnings_of,
+)
 from tests.datasets.samples import encoded, picture, png_claiming, turned_away, with_orientation
 from tests.storage.zips import Content, encrypted, special_entry, zip_of, zip_of_pairs
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-Bring = Callable[..., Import]
-
-
-@pytest.fixture(autouse=True)
-def _no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.queue.submit", lambda job, **_: None)
-
-
-@pytest.fixture
-def bring(project: Project, owner: User) -> Bring:
-    """Import files or ready bytes into the project."""
-
-    def bring_in(content: bytes | dict[str, Content], **options: Any) -> Import:
-        data = content if isinstance(content, bytes) else zip_of(content)
-        return import_zip(project, owner, data, **options)
-
-    return bring_in
-
-
-def stored_files(settings: Any) -> set[str]:
-    """Return all files in the storages of uploads and pictures."""
-    root = Path(settings.HOME) / "storage"
-    return {str(p) for kind in ("uploads", "images") for p in (root / kind).rglob("*.*")}
-
-
-def warnings_of(job: Import) -> dict[str, int]:
-    """Return how often each problem was reported."""
-    return {row["code"]: row["count"] for row in job.version.warnings}
 
 
 def test_a_version_holds_every_picture_with_its_boxes_and_is_ready(bring: Bring) -> None:
@@ -67,22 +44,20 @@ def test_a_version_holds_every_picture_with_its_boxes_and_is_ready(bring: Bring)
     assert job.progress["phase"] == "finish"
 
 
-def test_the_upload_is_gone_when_it_is_imported(bring: Bring, settings: Any) -> None:
-    before = stored_files(settings)
+def test_the_upload_is_gone_when_it_is_imported(bring: Bring) -> None:
+    before = stored_files()
     bring(labelled_zip(4))
-    assert not {name for name in stored_files(settings) - before if name.endswith(".zip")}
+    assert not {name for name in stored_files() - before if name.endswith(".zip")}
 
 
-def test_the_same_content_gives_the_same_fingerprint_and_no_second_file(
-    bring: Bring, settings: Any
-) -> None:
+def test_the_same_content_gives_the_same_fingerprint_and_no_second_file(bring: Bring) -> None:
     first = bring(labelled_zip(6))
-    files = stored_files(settings)
+    files = stored_files()
     second = bring(labelled_zip(6), dataset=first.version.dataset)
 
     assert second.version.number == 2
     assert second.version.fingerprint == first.version.fingerprint
-    assert stored_files(settings) == files
+    assert stored_files() == files
     assert Picture.objects.count() == 6
 
 
@@ -300,11 +275,9 @@ REFUSED: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_imported_says_why_and_leaves_nothing(
-    bring: Bring, settings: Any, case: str
-) -> None:
+def test_what_cannot_be_imported_says_why_and_leaves_nothing(bring: Bring, case: str) -> None:
     content, code = REFUSED[case]
-    before = stored_files(settings)
+    before = stored_files()
 
     job = bring(content)
 
@@ -319,7 +292,7 @@ def test_what_cannot_be_imported_says_why_and_leaves_nothing(
     assert job.version.status == DatasetVersion.Status.FAILED
     assert not DatasetImage.objects.exists()
     assert not Picture.objects.exists()
-    assert stored_files(settings) == before
+    assert stored_files() == before
 
 
 def test_an_import_into_a_dataset_of_another_project_is_refused(
@@ -331,12 +304,12 @@ def test_an_import_into_a_dataset_of_another_project_is_refused(
     assert not Import.objects.exists()
 
 
-def test_a_taken_name_is_refused_and_nothing_stays(bring: Bring, settings: Any) -> None:
+def test_a_taken_name_is_refused_and_nothing_stays(bring: Bring) -> None:
     bring(labelled_zip(3))
-    before = stored_files(settings)
+    before = stored_files()
     with pytest.raises(UserError, match="dataset_name_taken"):
         bring(labelled_zip(3))
-    assert stored_files(settings) == before
+    assert stored_files() == before
 
 
 def test_resplitting_makes_a_new_version_and_leaves_the_old_one_alone(bring: Bring) -> None:
@@ -372,14 +345,14 @@ def test_the_trainer_gets_only_verified_pictures_and_labels_of_ours(
         assert all(0 <= float(value) <= 1 for value in box)
 
 
-def test_deleting_a_dataset_removes_its_pictures(bring: Bring, settings: Any) -> None:
-    before = stored_files(settings)
+def test_deleting_a_dataset_removes_its_pictures(bring: Bring) -> None:
+    before = stored_files()
     dataset = bring(labelled_zip(3)).version.dataset
 
     services.delete_dataset(dataset=dataset)
 
     assert not Picture.objects.exists()
-    assert stored_files(settings) == before
+    assert stored_files() == before
 
 
 def test_pictures_lose_their_metadata(bring: Bring) -> None:
