@@ -1,0 +1,147 @@
+"""The pages of models and detections: who may do what, at what cost, in which colours."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import User
+from datasets.gallery import COLOURS
+from detection.evaluation_tables import class_lines, confusion_rows
+from detection.models import Detection, DetectionImage, Evaluation
+from detection.rendering import PALETTE
+from detection.views import threshold_of
+from projects.models import Project
+from tests.factories import make_detection, make_evaluation, make_model, make_version
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def make_looked_at(project: Project, model: Any) -> Detection:
+    """Return a detection with one picture: two cans, one of them doubtful."""
+    detection = make_detection(project, model=model, status="succeeded")
+    found = [[0, 0.9, 1, 1, 9, 9], [0, 0.1, 2, 2, 8, 8], [1, 0.5, 3, 3, 7, 7]]
+    DetectionImage.objects.create(
+        detection=detection, index=0, file_name="kệ.jpg", file="x.jpg", width=10, height=10,
+        objects_found=found,
+    )  # fmt: skip
+    return detection
+
+
+def test_putting_a_model_into_use_takes_the_one_before_out(editor: User, project: Project) -> None:
+    old, new = make_model(project, stage="production"), make_model(project)
+    signed_in(editor).post(f"/models/{new.pk}/stage/", {"stage": "production"})
+    old.refresh_from_db()
+    new.refresh_from_db()
+    assert (old.stage, new.stage) == ("archived", "production")
+
+
+def test_viewers_look_and_outsiders_see_nothing(
+    viewer: User, outsider: User, project: Project
+) -> None:
+    model = make_model(project)
+    evaluation = make_evaluation(model=model)
+    found = make_looked_at(project, model)
+    for path in (
+        f"/models/{model.pk}/",
+        f"/evaluations/{evaluation.pk}/",
+        f"/detections/{found.pk}/",
+    ):
+        assert signed_in(viewer).get(path).status_code == 200
+        assert signed_in(outsider).get(path).status_code == 404
+    writes = {
+        f"/models/{model.pk}/stage/": {"stage": "production"},
+        f"/models/{model.pk}/evaluate/": {"dataset_version": evaluation.dataset_version_id},
+        f"/evaluations/{evaluation.pk}/cancel/": {},
+        f"/detections/{found.pk}/delete/": {},
+    }
+    for path, form in writes.items():
+        assert signed_in(viewer).post(path, form).status_code == 403
+        assert signed_in(outsider).post(path, form).status_code == 404
+
+
+def test_why_an_evaluation_cannot_start_is_told_at_its_field(
+    editor: User, project: Project
+) -> None:
+    model = make_model(project)
+    version = make_version(project.datasets.create(name="Kệ"), classes=("can", "crate"))
+    form = {"dataset_version": str(version.pk), "split": "val"}
+    answer = signed_in(editor).post(f"/models/{model.pk}/evaluate/", form)
+    assert answer.status_code == 422
+    assert list(answer.context["form"].errors) == ["dataset_version"]
+    assert not Evaluation.objects.exists()
+
+
+def test_the_history_counts_from_the_threshold_that_was_asked_for(
+    viewer: User, project: Project
+) -> None:
+    model, other = make_model(project), make_model(project)
+    make_looked_at(project, model)
+    make_looked_at(project, other)
+    path = f"/projects/{project.pk}/detections/"
+    lines = signed_in(viewer).get(path, {"model": str(model.pk)}).context["lines"]
+    assert [line["counts"] for line in lines] == [[("can", 1, "class-0"), ("bottle", 1, "class-1")]]
+
+
+def test_the_history_asks_the_same_number_of_questions_however_long(
+    viewer: User, project: Project
+) -> None:
+    client, model = signed_in(viewer), make_model(project)
+
+    def questions() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert client.get(f"/projects/{project.pk}/detections/").status_code == 200
+        return len(captured)
+
+    make_looked_at(project, model)
+    few = questions()
+    for _ in range(4):
+        make_looked_at(project, make_model(project))
+    assert questions() == few
+
+
+def test_an_editor_removes_a_detection_with_its_pictures(editor: User, project: Project) -> None:
+    detection = make_looked_at(project, make_model(project))
+    signed_in(editor).post(f"/detections/{detection.pk}/delete/")
+    assert not Detection.objects.exists()
+
+
+def test_the_threshold_that_is_offered_is_the_model_s_best_within_reason(project: Project) -> None:
+    offered = [
+        threshold_of(make_model(project, metrics={"recommended_confidence": value}))
+        for value in (0.42, 0.001, None)
+    ]
+    assert offered == [0.42, 0.05, 0.25]
+
+
+def test_pages_and_downloads_colour_classes_alike() -> None:
+    css = (Path(settings.BASE_DIR) / "static" / "css" / "boxes.css").read_text()
+    colours = re.findall(r"^\.class-\d+ \{ --class-color: (#\w+);", css, re.MULTILINE)
+    script = (Path(settings.BASE_DIR) / "static" / "js" / "box-view.js").read_text()
+    assert colours == list(PALETTE)
+    assert len(PALETTE) == COLOURS
+    assert f"CLASS_COLOURS = {COLOURS};" in script
+
+
+def test_the_confusion_matrix_is_shaded_by_its_columns() -> None:
+    confusion = {"labels": ["can", "background"], "matrix": [[90, 3], [10, 0]]}
+    rows = confusion_rows({"confusion": confusion})["rows"]
+    assert [[cell["shade"] for cell in row["cells"]] for row in rows] == [[8, 9], [1, 0]]
+    assert [cell["is_right"] for cell in rows[0]["cells"]] == [True, False]
+
+
+def test_a_class_that_was_never_there_is_listed_with_nothing() -> None:
+    result = {"counts": {"per_class": [{"class_name": "can", "true": 3, "predicted": 5}]}}
+    lines = class_lines(result, ["can", "bottle"])
+    assert [(line["name"], line["true"], line["difference"]) for line in lines] == [
+        ("can", 3, 2),
+        ("bottle", 0, 0),
+    ]

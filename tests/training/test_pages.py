@@ -1,0 +1,162 @@
+"""The pages of step 2 to a browser without scripts: who may do what, once, and at what cost."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import User
+from jobs import transitions
+from jobs.states import Status
+from projects.models import Project
+from tests.factories import make_dataset, make_model, make_run, make_version
+from training.forms import default_base_model
+from training.models import EpochMetrics, TrainingRun
+from training.options import OPTIONS
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def filled_in(version: Any, **values: Any) -> dict[str, Any]:
+    """Return the form as a browser sends it."""
+    options = {name: option.default for name, option in OPTIONS.items() if option.default}
+    form = {
+        "key": str(uuid4()),
+        "dataset_version": str(version.pk),
+        "base_model": "yolo11n-scratch",
+    }
+    return {**form, **options, **values}
+
+
+def queries(client: Client, path: str) -> int:
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        assert client.get(path).status_code == 200
+    return len(captured)
+
+
+def test_a_form_sent_twice_starts_one_training(editor: User, project: Project) -> None:
+    client, version = signed_in(editor), make_version(make_dataset(project))
+    form = filled_in(version, epochs="3")
+    path = f"/projects/{project.pk}/training/new/"
+    answers = [client.post(path, form) for _ in range(2)]
+    run = TrainingRun.objects.get()
+    assert [answer["Location"] for answer in answers] == [f"/training-runs/{run.pk}/"] * 2
+    assert (run.options["epochs"], run.base_model) == (3, "yolo11n-scratch")
+
+
+def test_another_project_s_run_is_not_opened_by_its_key(
+    editor: User, project: Project, outsider: User
+) -> None:
+    client, version = signed_in(editor), make_version(make_dataset(project))
+    foreign = make_run()
+    client.raise_request_exception = False
+    answer = client.post(
+        f"/projects/{project.pk}/training/new/", filled_in(version, key=str(foreign.pk))
+    )
+    assert answer.status_code == 500
+    assert TrainingRun.objects.count() == 1
+
+
+def test_wrong_values_come_back_beside_their_fields(editor: User, project: Project) -> None:
+    client, version = signed_in(editor), make_version(make_dataset(project))
+    form = filled_in(version, epochs="0", lr0="much", dataset_version=str(uuid4()))
+    answer = client.post(f"/projects/{project.pk}/training/new/", form)
+    assert answer.status_code == 422
+    assert set(answer.context["form"].errors) == {"epochs", "lr0", "dataset_version"}
+    assert not TrainingRun.objects.exists()
+
+
+def test_a_version_that_cannot_be_trained_on_is_told_at_its_field(
+    editor: User, project: Project
+) -> None:
+    version = make_version(make_dataset(project), val_images=0)
+    answer = signed_in(editor).post(f"/projects/{project.pk}/training/new/", filled_in(version))
+    assert list(answer.context["form"].errors) == ["dataset_version"]
+
+
+def test_a_decimal_comma_is_understood(editor: User, project: Project) -> None:
+    version = make_version(make_dataset(project))
+    signed_in(editor).post(f"/projects/{project.pk}/training/new/", filled_in(version, lr0="0,02"))
+    assert TrainingRun.objects.get().options["lr0"] == 0.02
+
+
+def test_the_check_says_what_is_wrong_and_what_has_no_effect(
+    editor: User, project: Project
+) -> None:
+    version = make_version(make_dataset(project))
+    answer = signed_in(editor).post(
+        f"/projects/{project.pk}/training/check/", filled_in(version, epochs="1", batch="0")
+    )
+    assert set(answer.json()["errors"]) == {"batch"}
+    assert {"lr0", "patience", "mosaic"} <= set(answer.json()["no_effect"])
+
+
+def test_a_pretrained_model_is_offered_first_where_its_weights_are(
+    settings: Any, tmp_path: Any
+) -> None:
+    settings.WEIGHTS_DIR = str(tmp_path)
+    assert default_base_model() == "yolo26n-scratch"
+    (tmp_path / "yolov8n.pt").touch()
+    assert default_base_model() == "yolov8n"
+    (tmp_path / "yolo11n.pt").touch()
+    assert default_base_model() == "yolo11n"
+
+
+@pytest.mark.parametrize("action", ["stop", "cancel", "resume"])
+def test_viewers_look_and_outsiders_see_nothing(
+    viewer: User, outsider: User, project: Project, action: str
+) -> None:
+    run = make_run(project)
+    assert signed_in(viewer).get(f"/training-runs/{run.pk}/").status_code == 200
+    assert signed_in(viewer).post(f"/training-runs/{run.pk}/{action}/").status_code == 403
+    assert signed_in(outsider).post(f"/training-runs/{run.pk}/{action}/").status_code == 404
+    assert signed_in(viewer).get(f"/projects/{project.pk}/training/new/").status_code == 403
+
+
+def test_a_button_that_came_too_late_is_answered_in_words(editor: User, project: Project) -> None:
+    run = make_run(project, status=Status.SUCCEEDED)
+    answer = signed_in(editor).post(f"/training-runs/{run.pk}/stop/", follow=True)
+    assert answer.status_code == 200
+    assert len(list(answer.context["messages"])) == 1
+
+
+def test_attempts_are_told_with_the_epoch_from_which_they_went_on(
+    viewer: User, project: Project
+) -> None:
+    run = make_run(project)
+    for attempt, last in ((1, 3), (2, 5)):
+        claimed: Any = transitions.claim(TrainingRun, run.pk, worker="test")
+        first = 1 if attempt == 1 else 4
+        for epoch in range(first, last + 1):
+            EpochMetrics.objects.create(run=run, epoch=epoch, attempt=attempt)
+        TrainingRun.objects.filter(pk=run.pk).update(epoch=last)
+        transitions.take_back(claimed)
+    transitions.claim(TrainingRun, run.pk, worker="test")
+    answer = signed_in(viewer).get(f"/training-runs/{run.pk}/")
+    assert answer.context["attempts"] == [
+        {"number": 2, "after": 3},
+        {"number": 3, "after": 5},
+    ]
+
+
+@pytest.mark.parametrize("page", ["training", "models"])
+def test_lists_ask_the_same_number_of_questions_however_long(
+    viewer: User, project: Project, page: str
+) -> None:
+    client, path = signed_in(viewer), f"/projects/{project.pk}/{page}/"
+    for status in (Status.SUCCEEDED, Status.QUEUED):
+        make_run(project, status=status)
+    make_model(project)
+    few = queries(client, path)
+    for status in (Status.SUCCEEDED, Status.QUEUED, Status.FAILED):
+        make_model(project, training_run=make_run(project, status=status))
+    assert queries(client, path) == few
