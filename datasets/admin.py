@@ -145,6 +145,7 @@ class ImportAdmin(ReadOnlyAdmin):
         "attempt",
         "losses",
         "worker",
+        "lease_until",
         "created_by",
         "created_at",
         "finished_at",

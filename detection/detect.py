@@ -15,7 +15,6 @@ from detection.yolo import LoadedModel, ModelCache, Prediction, WeightsRefused
 from jobs.errors import UserError
 from jobs.reporter import Reporter
 from jobs.runner import Commit
-from storage.errors import StorageError
 from storage.local import local_path, put_file
 from training.models import TrainedModel
 
@@ -30,6 +29,7 @@ def detect(
 
     Raises:
         UserError: `weights_refused`.
+        StorageError: the disk is full, or a stored file is missing.
     """
     began = time.perf_counter()
     model = load_model(detection.model, models)
@@ -50,6 +50,7 @@ def load_model(model: TrainedModel, models: ModelCache) -> LoadedModel:
 
     Raises:
         UserError: `weights_refused`, the file is not the registered one or not safe.
+        StorageError: it is missing, or there is no room to fetch it.
     """
     with ExitStack() as stack:
 
@@ -58,7 +59,7 @@ def load_model(model: TrainedModel, models: ModelCache) -> LoadedModel:
 
         try:
             return models.get(model.sha256, model.imgsz, fetch)
-        except (WeightsRefused, StorageError) as error:
+        except WeightsRefused as error:
             raise UserError("weights_refused") from error
 
 

@@ -28,6 +28,7 @@ def evaluate(evaluation: Evaluation, reporter: Reporter, models: ModelCache) -> 
 
     Raises:
         UserError: `weights_refused`.
+        StorageError: the disk is full, or a stored file is missing.
     """
     model = load_model(evaluation.model, models)
     reporter.progress("prepare", 0, 2)

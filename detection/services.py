@@ -10,6 +10,7 @@ from django.db import transaction
 
 import detection.errors  # noqa: F401  registers the codes
 from accounts.models import User
+from datasets.errors import from_storage
 from datasets.formats.base import is_picture
 from datasets.models import DatasetVersion
 from detection.models import Detection, DetectionImage, Evaluation, detections_storage
@@ -65,7 +66,7 @@ def start_detection(
             queue.submit(detection)
     except StorageError as error:
         _remove_files(rows)
-        raise UserError(error.code, **error.params) from error
+        raise from_storage(error) from error
     except BaseException:
         _remove_files(rows)
         raise
@@ -171,7 +172,7 @@ def unpack(files: Sequence[Any]) -> list[Any]:
             raise UserError("too_many_pictures", count=len(members), limit=MOST_PICTURES)
         return [_Member(archive, member) for member in members]
     except StorageError as error:
-        raise UserError(error.code, **error.params) from error
+        raise from_storage(error) from error
 
 
 def _is_zip(file: Any) -> bool:
