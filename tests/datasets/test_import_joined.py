@@ -64,7 +64,7 @@ def test_an_import_over_the_api_survives_kills_of_its_worker(
     job = Import.objects.get(pk=body["id"])
 
     seen, kills, deadline = 0, 0, time.monotonic() + 150
-    while not (now := fresh(job)).status == Status.SUCCEEDED:
+    while (now := fresh(job)).status != Status.SUCCEEDED:
         assert now.status in {Status.QUEUED, Status.RUNNING}, now.error
         assert not DatasetImage.objects.ready().filter(version=now.version).exists()
         assert time.monotonic() < deadline

@@ -1,0 +1,33 @@
+"""What stands on the database's locks and transactions, once more on PostgreSQL."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.services.postgres import Postgres
+
+_HERE = Path(__file__).parent
+_TESTS = ["races", "import_faults", "api"]
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+@pytest.mark.timeout(600)
+@pytest.mark.skipif("TEST_DATABASE_URL" in os.environ, reason="this is that run")
+def test_the_same_on_postgres(postgres: Postgres) -> None:
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("CVTRAINER_")
+    }
+    environment["TEST_DATABASE_URL"] = postgres.create_database()
+    files = [str(_HERE / f"test_{name}.py") for name in _TESTS]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "--durations=5", "-p", "no:cacheprovider", *files],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-6000:]
