@@ -1,7 +1,7 @@
 """What the demo draws and how it trains: chosen to learn well from scratch on two cores.
 
 Of yolov8n, yolo11n and yolo26n from scratch, yolov8n learned fastest from 160 drawn shelves: mAP50
-0.91 on 32 validation pictures after 32 epochs, for 213 s of processor time over both cores (seed 0).
+0.91 on 32 validation pictures after 32 epochs, for 213 s of processor time over both cores.
 Small batches and a long warm-up made the difference: batch 16 with the usual warm-up gave 0.74.
 """
 
