@@ -22,6 +22,7 @@ def test_pictures_are_shown_with_their_boxes(
     page = visit(viewer).open(f"/dataset-versions/{version.pk}/images/")
     assert page.locator(".tile").count() == 6
     assert page.locator(".tile >> nth=1").locator("rect").count() == 2
+    page.wait_for_load_state("networkidle")
     loaded = "[...document.images].every((image) => image.complete && image.naturalWidth)"
     assert page.evaluate(loaded)
 
