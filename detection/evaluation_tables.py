@@ -29,10 +29,13 @@ def confusion_rows(result: dict[str, Any]) -> dict[str, Any]:
     """Return the confusion matrix as rows of cells with a shade; the last label is background.
 
     Rows are what was found, columns what is really there; a cell's shade is its share of the
-    column, so that rare classes are as easy to read as common ones.
+    column, so that rare classes are as easy to read as common ones. A matrix in which nothing was
+    counted has no labels: it would say that the model never found anything.
     """
     confusion = result.get("confusion") or {"labels": [], "matrix": []}
     matrix: list[list[int]] = confusion["matrix"]
+    if not any(map(any, matrix)):
+        return {"labels": [], "rows": []}
     totals = [sum(column) for column in zip(*matrix, strict=True)]
     rows = [
         {"label": label, "cells": [_cell(r, c, row[c], totals[c]) for c in range(len(row))]}

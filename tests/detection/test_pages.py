@@ -138,6 +138,11 @@ def test_the_confusion_matrix_is_shaded_by_its_columns() -> None:
     assert [cell["is_right"] for cell in rows[0]["cells"]] == [True, False]
 
 
+def test_a_matrix_in_which_nothing_was_counted_is_not_shown() -> None:
+    confusion = {"labels": ["can", "background"], "matrix": [[0, 0], [0, 0]]}
+    assert confusion_rows({"confusion": confusion}) == {"labels": [], "rows": []}
+
+
 def test_a_class_that_was_never_there_is_listed_with_nothing() -> None:
     result = {"counts": {"per_class": [{"class_name": "can", "true": 3, "predicted": 5}]}}
     lines = class_lines(result, ["can", "bottle"])
