@@ -1,10 +1,11 @@
 """What one worker makes of good work, bad work, and a change of mind."""
 
 import pytest
+from django.db import transaction
 
 from jobs import queue
 from jobs.states import Status
-from tests.fake_jobs.models import FakeEpoch, FakeEvent
+from tests.fake_jobs.models import FakeEpoch, FakeEvent, FakeJob
 from tests.jobs.conftest import (
     assert_epochs_are_whole,
     assert_story_is_whole,
@@ -84,9 +85,9 @@ def test_that_was_canceled_goes_on_after_a_retry(worker):
 def test_whose_row_is_deleted_meanwhile_ends_and_leaves_nothing(worker):
     job = submitted(wanted=1000, pause=0.1)
     child = running_child(job, worker)
-    FakeEvent.objects.filter(job=job).delete()
-    FakeEpoch.objects.filter(job=job).delete()
-    job.delete()
+    with transaction.atomic():
+        # The row first: its worker writes nothing without it, so nothing comes in between.
+        FakeJob.objects.select_for_update().get(pk=job.pk).delete()
     wait_for(lambda: not is_alive(child))
     wait_for_status(submitted(wanted=1), Status.SUCCEEDED)
     assert FakeEpoch.objects.count() == 1
