@@ -49,7 +49,10 @@ class DatasetAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Count the versions in the same query."""
         rows: QuerySet[Any] = super().get_queryset(request)
-        return rows.annotate(version_count=Count("versions"), newest=Max("versions__number"))
+        counted: QuerySet[Any] = rows.annotate(
+            version_count=Count("versions"), newest=Max("versions__number")
+        )
+        return counted
 
     @admin.display(description=_("versions"), ordering="version_count")
     def versions(self, dataset: Any) -> int:

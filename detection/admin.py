@@ -50,7 +50,8 @@ class DetectionAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Count the pictures in the same query."""
         rows: QuerySet[Any] = super().get_queryset(request)
-        return rows.annotate(picture_count=Count("images"))
+        counted: QuerySet[Any] = rows.annotate(picture_count=Count("images"))
+        return counted
 
     @admin.display(description=_("pictures"), ordering="picture_count")
     def pictures(self, detection: Any) -> int:
