@@ -129,7 +129,8 @@ class LoadedModel:
             device=self.device,
             batch=_BATCH,
             workers=0,
-            plots=False,
+            # Only with plots does the library count what is taken for what.
+            plots=True,
             verbose=False,
             project=str(folder),
             name="measure",
