@@ -224,8 +224,8 @@ def _copy_images(version: DatasetVersion, made: DatasetVersion, split: dict[str,
     for chunk in images.in_chunks():
         copies = [
             DatasetImage(
-                version=made,
-                picture=image.picture,
+                version_id=made.pk,
+                picture_id=image.picture_id,
                 position=image.position,
                 file_name=image.file_name,
                 split=split[image.picture.sha256],
@@ -233,7 +233,10 @@ def _copy_images(version: DatasetVersion, made: DatasetVersion, split: dict[str,
             )
             for image in chunk
         ]
-        tally.add(DatasetImage.objects.bulk_create(copies))
+        DatasetImage.objects.bulk_create(copies)
+        for copy, image in zip(copies, chunk, strict=True):
+            copy.picture = image.picture
+        tally.add(copies)
     tally.save_classes()
     for name, value in tally.fields().items():
         setattr(made, name, value)
