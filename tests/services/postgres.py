@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 import psycopg
 
+from tests.services.lifeline import die_with_parent
+
 
 class Unavailable(Exception):
     """PostgreSQL cannot run here; the text says why."""
@@ -31,7 +33,8 @@ class Postgres:
         self.data = self.base / "data"
         self._secret = self.base / "password"
         self.bin = self._binaries()
-        if base is None:
+        self._is_ours = base is None
+        if self._is_ours:
             self._initialise()
         self.password = self._secret.read_text()
 
@@ -41,7 +44,12 @@ class Postgres:
         command = [self.bin / "postgres", "-D", self.data, "-k", self.base, "-h", ""]
         with (self.base / "log").open("ab") as log:
             process = subprocess.Popen(
-                [str(part) for part in command], stdout=log, stderr=log, **self._as_user()
+                [str(part) for part in command],
+                stdout=log,
+                stderr=log,
+                # One that was taken over outlives us: its own session goes on with it.
+                preexec_fn=die_with_parent if self._is_ours else None,
+                **self._as_user(),
             )
         deadline = time.monotonic() + 60
         while not self.answers():

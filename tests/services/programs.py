@@ -13,6 +13,8 @@ from typing import Any
 
 import psutil
 
+from tests.services.lifeline import die_with_parent
+
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -76,6 +78,7 @@ class Zygote:
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=die_with_parent,
         )
         assert self._answer() == "ready"
 

