@@ -48,7 +48,7 @@ class Postgres:
                 stdout=log,
                 stderr=log,
                 # One that was taken over outlives us: its own session goes on with it.
-                preexec_fn=die_with_parent if self._is_ours else None,
+                preexec_fn=die_with_parent if self._is_ours else None,  # noqa: PLW1509  one system call
                 **self._as_user(),
             )
         deadline = time.monotonic() + 60

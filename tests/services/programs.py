@@ -78,7 +78,7 @@ class Zygote:
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            preexec_fn=die_with_parent,
+            preexec_fn=die_with_parent,  # noqa: PLW1509  one system call
         )
         assert self._answer() == "ready"
 

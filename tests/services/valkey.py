@@ -42,7 +42,8 @@ class Valkey:
         config = self.folder / "valkey.conf"
         config.write_text(_CONFIG.format(socket=self.socket, folder=self.folder))
         self._process = subprocess.Popen(
-            [str(get_binary_path()), str(config)], preexec_fn=die_with_parent
+            [str(get_binary_path()), str(config)],
+            preexec_fn=die_with_parent,  # noqa: PLW1509  one system call
         )
         deadline = time.monotonic() + 20
         while not self.answers():
