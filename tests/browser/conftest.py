@@ -31,7 +31,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+# Not the session: while Playwright runs, no test of asyncio can run in this process.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """One Chromium for the whole session."""
     program = next(filter(None, map(shutil.which, _NAMES)), None)

@@ -17,7 +17,7 @@ def test_a_zip_becomes_pictures_with_boxes(
     page = visitor.open(f"/projects/{project.pk}/data/")
     page.click("main a.btn-primary")
     page.set_input_files("input[type=file]", make_zip(tmp_path))
-    assert page.input_value("[name=dataset_name]") == "Kệ bia"
+    page.wait_for_function("document.querySelector('[name=dataset_name]').value === 'Kệ bia'")
     page.click("[data-submit] button")
     page.wait_for_url("**/imports/*/")
     page.wait_for_selector("#job [data-status=succeeded]", timeout=60_000)
