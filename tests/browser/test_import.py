@@ -16,6 +16,8 @@ def test_a_zip_becomes_pictures_with_boxes(
     visitor = visit(editor)
     page = visitor.open(f"/projects/{project.pk}/data/")
     page.click("main a.btn-primary")
+    page.wait_for_url("**/import/")
+    page.wait_for_load_state("networkidle")
     page.set_input_files("input[type=file]", make_zip(tmp_path))
     page.wait_for_function("document.querySelector('[name=dataset_name]').value === 'Kệ bia'")
     page.click("[data-submit] button")
