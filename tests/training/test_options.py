@@ -83,18 +83,22 @@ def test_the_ends_of_a_range_are_in_and_what_lies_beyond_is_out(option):
     assert errors_of({option.name: below}) == {option.name: "out_of_range"}
 
 
-def test_a_refusal_names_the_field_and_its_range():
-    with pytest.raises(InvalidOptionsError) as caught:
+@pytest.mark.parametrize(
+    ("language", "detail"),
+    [("en", "Must be between 1 and 5000."), ("vi", "Phải nằm giữa 1 và 5000.")],
+)
+def test_a_refusal_names_the_field_and_its_range(language, detail):
+    with translation.override(language), pytest.raises(InvalidOptionsError) as caught:
         validate_options({"epochs": 0})
     (error,) = caught.value.errors
     assert error.field == "epochs"
     assert error.params == {"minimum": 1, "maximum": 5000}
-    assert error.detail == "Must be between 1 and 5000."
+    assert error.detail == detail
 
 
 def test_batch_may_be_automatic_and_nothing_else_below_one():
     assert validate_options({"batch": -1})["batch"] == -1
-    with pytest.raises(InvalidOptionsError) as caught:
+    with translation.override("en"), pytest.raises(InvalidOptionsError) as caught:
         validate_options({"batch": 0})
     assert caught.value.errors[0].detail == "Must be between 1 and 512, or -1 (automatic)."
 

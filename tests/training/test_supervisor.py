@@ -1,5 +1,6 @@
 """One attempt of a real training: what is committed, how it ends, and how the next goes on."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -82,15 +83,18 @@ def when_epoch() -> Iterator[Callable[..., None]]:
 
 def kill_trainer() -> None:
     """Kill the trainer that this process has started."""
-    for child in psutil.Process().children(recursive=True):
-        if "training.trainer" in " ".join(child.cmdline()):
-            os.kill(child.pid, signal.SIGKILL)
+    for pid in trainers():
+        os.kill(pid, signal.SIGKILL)
 
 
 def trainers() -> list[int]:
-    """Return the trainers that this process has started and that still run."""
-    family = psutil.Process().children(recursive=True)
-    return [c.pid for c in family if "training.trainer" in " ".join(c.cmdline())]
+    """Return the trainers that this process itself has started and that still run."""
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # it may end at any moment
+            if "training.trainer" in " ".join(child.cmdline()):
+                found.append(child.pid)
+    return found
 
 
 def work(run: TrainingRun) -> TrainingRun:
