@@ -9,14 +9,20 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from samples.client import Client
+from samples.demo_settings import IMAGES, SEED, SIZE
+from samples.shelf_scenes import write_sample_zip
 
 ROOT = Path(__file__).resolve().parent.parent
+#: Of the user `admin`.
+PASSWORD = "benchmark-only"
+_READY_SECONDS = 120.0
 
 
 @dataclass
@@ -53,7 +59,7 @@ def portal(**environment: str) -> Iterator[Portal]:
         **os.environ,
         "CVTRAINER_HOME": str(home),
         "CVTRAINER_PORT": str(port),
-        "CVTRAINER_ADMIN_PASSWORD": "benchmark-only",
+        "CVTRAINER_ADMIN_PASSWORD": PASSWORD,
         **environment,
     }
     log = (home / "portal.log").open("wb")
@@ -62,7 +68,7 @@ def portal(**environment: str) -> Iterator[Portal]:
     url = f"http://127.0.0.1:{port}"
     started = Portal(Client(url, ""), process, home, values)
     try:
-        _wait(f"{url}/readyz", process)
+        _wait(f"{url}/readyz", process, home / "portal.log")
         scopes = "read,import,train,detect,manage"
         token = started.manage("create_token", "admin", "--scopes", scopes, "--days", "1")
         started.client = Client(url, token)
@@ -74,11 +80,49 @@ def portal(**environment: str) -> Iterator[Portal]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _wait(url: str, process: "subprocess.Popen[bytes]", seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
+@dataclass(frozen=True)
+class Imported:
+    """What an import made: the ids of its project and version."""
+
+    project: str
+    version: str
+
+
+def import_zip(running: Portal, archive: Path) -> Imported:
+    """Import a ZIP into a project of its own."""
+    client = running.client
+    project = client.post("projects/", {"name": archive.stem})["id"]
+    fields = {"project": project, "dataset_name": "sample", "source": "zip", "split_ratio": 0.2}
+    begun = client.upload("imports/", fields, [("file", archive)])
+    done = _succeeded(client.wait(f"imports/{begun['id']}/"))
+    return Imported(project, done["dataset_version"])
+
+
+def import_sample(running: Portal, folder: Path) -> Imported:
+    """Draw the demo's sample and import it."""
+    archive = folder / "sample.zip"
+    write_sample_zip(archive, images=IMAGES, seed=SEED, size=SIZE)
+    return import_zip(running, archive)
+
+
+def trained_model(running: Portal, data: Imported, body: Mapping[str, Any]) -> str:
+    """Train and return the id of the model."""
+    wanted = {"project": data.project, "dataset_version": data.version, **body}
+    begun = running.client.post("training-runs/", wanted)
+    return str(_succeeded(running.client.wait(f"training-runs/{begun['id']}/"))["model"])
+
+
+def _succeeded(job: dict[str, Any]) -> dict[str, Any]:
+    if job["status"] != "succeeded":
+        raise SystemExit(f"A job of the benchmark did not succeed: {job['status']} {job['error']}")
+    return job
+
+
+def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise SystemExit("The portal of the benchmark did not start.")
+            raise SystemExit(f"The portal of the benchmark did not start:\n{log.read_text()}")
         with suppress(OSError):
             urllib.request.urlopen(url, timeout=5).close()
             return

@@ -12,46 +12,50 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.overhead import import_sample
-from benchmarks.portal import Portal, portal
+from benchmarks.figures import Figure, at_most, run
+from benchmarks.portal import Imported, Portal, import_sample, portal
 from samples.demo_settings import TRAINING
-from samples.table import render_table
 
 _TARGET = 2.0
 _ROUNDS = 5
-_STAGES = ("request answered", "claimed by a worker", "trainer speaks", "first epoch begins")
+_STAGES = (
+    "request answered",
+    "claimed by a worker",
+    "the trainer's first line",
+    "first epoch begins",
+)
 
 
-def main() -> int:
-    """Measure five starts and print one table."""
+def measure() -> list[Figure]:
+    """Measure five starts."""
     with portal() as running, tempfile.TemporaryDirectory(prefix="cvt-start-") as folder:
-        project, version = import_sample(running, Path(folder))
-        rounds = [_start(running, project, version) for _ in range(_ROUNDS)]
-    medians = [statistics.median(values) for values in zip(*rounds, strict=True)]
-    worst = [max(values) for values in zip(*rounds, strict=True)]
-    rows = [
-        (stage, f"{median:.2f} s", f"{high:.2f} s")
-        for stage, median, high in zip(_STAGES, medians, worst, strict=True)
-    ]
-    rows.append(("target for the trainer's first line", f"<= {_TARGET:.2f} s", ""))
-    print(render_table(("bench-start, since the click", "median", "worst"), rows))
-    return 0 if medians[2] <= _TARGET else 1
+        sample = import_sample(running, Path(folder))
+        rounds = [_start(running, sample) for _ in range(_ROUNDS)]
+    figures = []
+    for stage, seconds in zip(_STAGES, zip(*rounds, strict=True), strict=True):
+        what = f"{stage}, median of {_ROUNDS} (worst {max(seconds):.2f} s)"
+        median = statistics.median(seconds)
+        if stage == "the trainer's first line":
+            figures.append(at_most(what, median, _TARGET, "s"))
+        else:
+            figures.append(Figure(what, f"{median:.2f} s"))
+    return figures
 
 
-def _start(running: Portal, project: str, version: str) -> tuple[float, float, float, float]:
+def _start(running: Portal, sample: Imported) -> tuple[float, float, float, float]:
     time.sleep(15)  # the worker is free again, and so is the machine
     client = running.client
     began = time.time()
-    body = {"project": project, "dataset_version": version, **TRAINING}
-    run = client.post("training-runs/", body)
+    body = {"project": sample.project, "dataset_version": sample.version, **TRAINING}
+    begun = client.post("training-runs/", body)
     answered = time.time() - began
     frames: list[dict[str, Any]] = []
-    for frame in client.events(f"training-runs/{run['id']}/"):
+    for frame in client.events(f"training-runs/{begun['id']}/"):
         frames.append(frame)
         if frame["type"] == "progress" and frame.get("phase") == "train":
             break
-    client.post(f"training-runs/{run['id']}/cancel/", {})
-    client.wait(f"training-runs/{run['id']}/")
+    client.post(f"training-runs/{begun['id']}/cancel/", {})
+    client.wait(f"training-runs/{begun['id']}/")
     claimed = _first(frames, lambda f: f["type"] == "status" and f["status"] == "running")
     # The supervisor's own two lines come before: data prepared, trainer started.
     speaks = _at([frame for frame in frames if frame["type"] == "log"][2])
@@ -67,4 +71,4 @@ def _at(frame: dict[str, Any]) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run("start", measure))

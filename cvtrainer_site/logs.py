@@ -1,8 +1,11 @@
 """Log lines: plain text on stderr, each with the id of its request; no values of variables."""
 
+import logging
 from typing import Any
 
 import structlog
+
+_PROBES = ("GET /healthz", "GET /readyz")
 
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -10,6 +13,15 @@ _SHARED: list[Any] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso"),
 ]
+
+
+class NoProbes(logging.Filter):
+    """Leaves out what asks every second whether we live: it tells nobody anything."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a line is kept."""
+        told = record.msg.get("request") if isinstance(record.msg, dict) else None
+        return told not in _PROBES
 
 
 def configure(level: str) -> dict[str, Any]:
@@ -41,7 +53,14 @@ def configure(level: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"plain": plain},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+        "filters": {"no_probes": {"()": NoProbes}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "plain",
+                "filters": ["no_probes"],
+            }
+        },
         "root": {"handlers": ["stderr"], "level": level},
         # django_structlog tells of each request; what Django would tell again is left out.
         "loggers": {"django.request": {"level": "CRITICAL"}},

@@ -1,5 +1,7 @@
 """Settings of CVTrainer; every value from outside comes through env.py."""
 
+import logging
+
 from csp.constants import NONCE, NONE, SELF
 from django.utils.translation import gettext_lazy as _
 from whitenoise.compress import Compressor
@@ -212,3 +214,5 @@ TIME_ZONE = env.str("CVTRAINER_TIME_ZONE", default="Asia/Ho_Chi_Minh")
 API_REQUESTS_PER_MINUTE = env.int("CVTRAINER_API_REQUESTS_PER_MINUTE", default=6000)
 
 LOGGING = logs.configure(env.str("CVTRAINER_LOG_LEVEL", default="INFO"))
+# One line a request, when it has been answered.
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG

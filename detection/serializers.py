@@ -81,12 +81,12 @@ class DetectionImageSerializer(serializers.ModelSerializer[DetectionImage]):
         """Return how many of each class."""
         return counts.count(self._found(image), self._names)
 
-    def get_image_url(self, image: DetectionImage) -> str:
-        """Return where the upright picture is."""
+    def get_image_url(self, image: DetectionImage) -> str | None:
+        """Return where the upright picture is; None where it could not be looked at."""
         return self._url("detection-image", image)
 
-    def get_annotated_url(self, image: DetectionImage) -> str:
-        """Return where the picture with boxes is."""
+    def get_annotated_url(self, image: DetectionImage) -> str | None:
+        """Return where the picture with boxes is; None where it could not be looked at."""
         return self._url("detection-annotated", image)
 
     @extend_schema_field(JobErrorSerializer(allow_null=True))
@@ -102,7 +102,9 @@ class DetectionImageSerializer(serializers.ModelSerializer[DetectionImage]):
     def _found(self, image: DetectionImage) -> list[Any]:
         return counts.above(image.objects_found, self.context["conf"])
 
-    def _url(self, name: str, image: DetectionImage) -> str:
+    def _url(self, name: str, image: DetectionImage) -> str | None:
+        if not image.width:  # refused, or not looked at yet
+            return None
         where = [image.detection_id, image.index]
         return reverse(name, args=where, request=self.context["request"])
 

@@ -124,8 +124,10 @@ def start_evaluation(
 
 def delete_detection(*, detection: Detection) -> None:
     """Remove a detection with its pictures."""
-    rows = list(detection.images.all())
     with transaction.atomic():
+        # Locked first: a worker that ends it now writes before, or finds nothing to write.
+        Detection.objects.select_for_update().filter(pk=detection.pk).first()
+        rows = list(detection.images.all())
         detection.delete()
         transaction.on_commit(lambda: _remove_files(rows), robust=True)
 

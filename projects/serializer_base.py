@@ -58,7 +58,7 @@ class ScopedField(serializers.PrimaryKeyRelatedField[Any]):
 
 
 class ScopedSerializerMixin(StrictMixin):
-    """All rows that a request names lie in one project, that of the instance or of the first."""
+    """All rows that a request names lie in one project, that of the instance or `project`."""
 
     def to_internal_value(self, data: Any) -> Any:
         """Check the fields, then that the rows belong together.
@@ -71,7 +71,8 @@ class ScopedSerializerMixin(StrictMixin):
         if not found:
             return values
         instance = getattr(self, "instance", None)
-        home = project_id_of(instance) if instance is not None else next(iter(found.values()))
+        named = found.get("project", next(iter(found.values())))
+        home = project_id_of(instance) if instance is not None else named
         for name, project_id in found.items():
             if project_id != home:
                 field: Any = self.fields[name]  # type: ignore[attr-defined]

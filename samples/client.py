@@ -43,6 +43,16 @@ class Client:
                 handle.close()
         return self._answer(sent)
 
+    def download(self, path: str, target: Path) -> int:
+        """Write what lies at a path below /api/v1/ into a file; return its length in bytes."""
+        with self._session.get(self._address(path), stream=True, timeout=600) as response:
+            if not response.ok:
+                self._answer(response)
+            with target.open("wb") as file:
+                for chunk in response.iter_content(1 << 20):
+                    file.write(chunk)
+        return target.stat().st_size
+
     def wait(self, path: str, *, seconds: float = 900, interval: float = 0.25) -> Any:
         """Poll a long operation until it has ended.
 

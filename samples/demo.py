@@ -168,7 +168,13 @@ def _ended(state: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def _portal(url: str, password: str) -> "Iterator[subprocess.Popen[bytes]]":
     """Start `manage.py up`, wait until it is ready, and take it down in order."""
-    environment = {**os.environ, "CVTRAINER_ADMIN_PASSWORD": password}
+    # The demo's own lines are what is to be read here.
+    quiet = os.environ.get("CVTRAINER_LOG_LEVEL", "WARNING")
+    environment = {
+        **os.environ,
+        "CVTRAINER_ADMIN_PASSWORD": password,
+        "CVTRAINER_LOG_LEVEL": quiet,
+    }
     portal = subprocess.Popen([sys.executable, "manage.py", "up"], cwd=ROOT, env=environment)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:

@@ -108,6 +108,7 @@ class TestAnswer:
         assert bad["file_name"] == "hỏng.jpg"
         assert set(bad["error"]) == {"code", "message", "hint"}
         assert bad["error"]["code"] == "picture_unreadable"
+        assert (bad["image_url"], bad["annotated_url"]) == (None, None)
         assert found["images"][0]["error"] is None
 
     def test_an_empty_file_is_one_bad_picture(
@@ -268,7 +269,8 @@ class TestRequest:
             URL, body(model=str(other.pk), project=str(project.pk)), format="multipart"
         )
         (error,) = answer.json()["errors"]
-        assert (answer.status_code, error["code"]) == (400, "does_not_exist")
+        found = (answer.status_code, error["field"], error["code"])
+        assert found == (400, "model", "does_not_exist")
         assert not Detection.objects.exists()
 
     def test_without_model_and_project_or_without_a_model_in_use(

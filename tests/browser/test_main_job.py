@@ -1,0 +1,150 @@
+"""The main job by hand: sign in, make a project, import a ZIP, train, detect, move the slider.
+
+All of it is real: web process, workers, a training of some epochs, the model that it made. Set
+`CVTRAINER_SHOTS` to a folder to get a picture of each page.
+"""
+
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from accounts.models import User
+from samples.shelf_scenes import as_jpeg, unseen_scenes, write_sample_zip
+from tests.browser.visitor import DESK, PHONE, Visitor
+from tests.factories import PASSWORD
+from tests.services.programs import Programs
+from training.models import TrainingRun
+
+_SIZE = (256, 192)
+_SCENES, _EPOCHS = 24, 4
+_MINUTES = 60_000
+
+
+class Walk:
+    """One person's way through the portal, with a picture of each page if somebody wants them."""
+
+    def __init__(self, visitor: Visitor, name: str) -> None:
+        self.visitor, self.page, self._name = visitor, visitor.page, name
+        self._count = 0
+
+    def look(self, what: str) -> None:
+        """Check what each page promises; keep a picture of it."""
+        assert self.visitor.overflow() <= 0, what
+        assert self.visitor.obstacles() == [], what
+        self._count += 1
+        if folder := os.environ.get("CVTRAINER_SHOTS"):
+            file = Path(folder) / f"{self._name}-{self._count:02}-{what}.png"
+            self.page.screenshot(path=file, full_page=True)
+
+    def sign_in(self) -> None:
+        self.visitor.open("/")
+        self.look("sign-in")
+        self.page.fill("[name=login]", "outsider")
+        self.page.fill("[name=password]", PASSWORD)
+        self.page.press("[name=password]", "Enter")
+        self.page.wait_for_url(f"{self.visitor.base}/")
+        self.look("first-visit")
+
+    def make_project(self) -> None:
+        self.page.click("main a.btn-primary")
+        self.page.fill("[name=name]", "Kệ nước giải khát")
+        self.look("new-project")
+        self.page.click("main button.btn-primary")
+        self.page.wait_for_url("**/projects/*-*/")
+        self.look("project")
+
+    def import_zip(self, archive: Path) -> None:
+        self.page.click("#steps .step >> nth=0")
+        self.page.wait_for_load_state("networkidle")
+        self.look("no-data")
+        if "/import/" not in self.page.url:
+            self.page.click("main a.btn-primary")
+            self.page.wait_for_url("**/import/")
+            self.page.wait_for_load_state("networkidle")
+        self.page.set_input_files("input[type=file]", archive)
+        self.page.wait_for_function("document.querySelector('[name=dataset_name]').value !== ''")
+        self.look("import")
+        self.page.click("[data-submit] button")
+        self.page.wait_for_url("**/imports/*/")
+        self.page.locator("progress").first.wait_for(state="attached")
+        self.page.wait_for_selector("#job [data-status=succeeded]", timeout=2 * _MINUTES)
+        self.look("imported")
+        tile = self.page.locator("#job .tile").first
+        assert tile.locator("rect").count() > 0, "no boxes are drawn on the pictures"
+
+    def train(self) -> None:
+        self.page.locator("#job a.btn-primary").click()
+        self.page.wait_for_load_state("networkidle")
+        self.look("new-training")
+        for name, value in {"epochs": _EPOCHS, "batch": 4, "imgsz": 96}.items():
+            self.page.fill(f"[name={name}]", str(value))
+        self.page.select_option("[name=base_model]", "yolov8n-scratch")
+        self.page.click("form[data-run-form] button.btn-primary")
+        self.page.wait_for_url("**/training-runs/*/")
+        self.page.evaluate("window.isSamePage = true")
+        self._see_it_arrive(self.page)
+        self.page.locator("#job[data-status='succeeded']").wait_for(timeout=4 * _MINUTES)
+        assert self.page.evaluate("window.isSamePage") is True, "the page was loaded again"
+        self.look("trained")
+
+    def _see_it_arrive(self, page: Page) -> None:
+        lines = page.locator("[data-log-lines] > div")
+        lines.nth(3).wait_for(timeout=2 * _MINUTES)
+        page.locator("[data-charts][data-points='1']").wait_for(timeout=2 * _MINUTES)
+        first = lines.count()
+        self.look("training")
+        page.locator(f"[data-charts][data-points='{_EPOCHS - 1}']").wait_for(timeout=2 * _MINUTES)
+        assert lines.count() > first
+        assert page.locator(".chart canvas").count() == 4
+
+    def detect(self, picture: Path) -> None:
+        self.page.locator("#job a.btn-primary").click()
+        self.page.wait_for_load_state("networkidle")
+        self.look("model")
+        self.page.locator("main a.btn-primary").first.click()
+        self.page.wait_for_load_state("networkidle")
+        self.page.set_input_files("#pictures", picture)
+        self.page.locator(".preview").wait_for()
+        self.look("detect")
+        self.page.click("[data-submit]")
+        self.page.wait_for_url("**/detections/*/*", timeout=2 * _MINUTES)
+        self.page.locator("[data-viewer]:not([aria-busy])").wait_for(timeout=2 * _MINUTES)
+        self.page.locator("#threshold").fill("5")
+        low = self._total()
+        self.look("detected")
+        assert low > 0
+        assert self.page.locator("#picture g.boxes:not([hidden])").count() == low
+        assert self.page.locator("[data-counts] tr").count() > 0
+        self.page.locator("#threshold").fill("95")
+        assert self._total() < low
+
+    def _total(self) -> int:
+        columns = "rows => rows.map(row => Number(row.cells[row.cells.length - 1].textContent))"
+        numbers: list[int] = self.page.eval_on_selector_all("[data-counts] tr", columns)
+        return sum(numbers)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "language"), [(DESK, "vi"), (PHONE, "en")])
+def test_from_a_zip_to_counts(
+    visit: Any, outsider: User, programs: Programs, tmp_path: Path, width: int, language: str
+) -> None:
+    for queue in ("imports", "training", "detection"):
+        programs.worker(queue)
+    archive, picture = tmp_path / "Kệ nước.zip", tmp_path / "kệ mới.jpg"
+    write_sample_zip(archive, images=_SCENES, seed=5, size=_SIZE)
+    assert zipfile.is_zipfile(archive)
+    ((scene, _),) = unseen_scenes(count=1, seed=99, size=_SIZE)
+    picture.write_bytes(as_jpeg(scene))
+    walk = Walk(visit(width=width, language=language), f"{width}-{language}")
+    walk.sign_in()
+    walk.make_project()
+    walk.import_zip(archive)
+    walk.train()
+    run = TrainingRun.objects.get()
+    assert run.epochs.count() == _EPOCHS
+    walk.detect(picture)
