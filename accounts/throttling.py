@@ -23,11 +23,12 @@ class PerMinuteThrottle(BaseThrottle):
         limit = settings.API_REQUESTS_PER_MINUTE
         who = request.user.pk if request.user.is_authenticated else self.get_ident(request)
         key = f"throttle:{who}:{int(time.time() // _WINDOW)}"
-        cache.add(key, 0, timeout=_WINDOW * 2)
         try:
-            return bool(cache.incr(key) <= limit)
-        except ValueError:
-            return True
+            count = cache.incr(key)
+        except ValueError:  # the first of this minute, or one of the first
+            cache.add(key, 0, timeout=_WINDOW * 2)
+            count = cache.incr(key)
+        return bool(count <= limit)
 
     def wait(self) -> float:
         """Return the seconds until the next minute begins."""

@@ -46,8 +46,12 @@ class Portal:
         """Return the portal's processes whose command line holds all these words."""
         import psutil
 
-        family = psutil.Process(self.process.pid).children(recursive=True)
-        return [p.pid for p in family if all(word in " ".join(p.cmdline()) for word in words)]
+        found = []
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # it may end at any moment
+                line = " ".join(process.cmdline())
+                found += [process.pid] if all(word in line for word in words) else []
+        return found
 
 
 @contextmanager

@@ -3,18 +3,19 @@
 import os
 import tempfile
 
+import django
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.sessions import SessionMiddlewareStack
-from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cvtrainer_site.settings")
-http = get_asgi_application()
+django.setup(set_prefix=False)
 
 # After Django is set up:
 from django.conf import settings  # noqa: E402
 
 from cvtrainer_site.body_limit import BodyLimit  # noqa: E402
 from cvtrainer_site.routing import websocket_urlpatterns  # noqa: E402
+from cvtrainer_site.threaded import ThreadedHandler  # noqa: E402
 from jobs.origin import SameOriginOnly  # noqa: E402
 
 # Django spools bodies there: beside the data, where there is room, and not in memory.
@@ -22,7 +23,7 @@ tempfile.tempdir = str(settings.FILE_UPLOAD_TEMP_DIR)
 
 application = ProtocolTypeRouter(
     {
-        "http": BodyLimit(http),
+        "http": BodyLimit(ThreadedHandler()),
         "websocket": SameOriginOnly(SessionMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )

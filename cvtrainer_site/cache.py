@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
 
 import redis
@@ -19,6 +20,11 @@ class ForgivingRedisCache(RedisCache):
     """Rate limits and other hints only: nobody is kept from signing in by a Redis restart."""
 
     _away_until = 0.0
+
+    @property
+    def _cache(self) -> Any:
+        # Django makes a cache for each request; its connections serve them all.
+        return _client(self._class, tuple(self._servers), tuple(sorted(self._options.items())))
 
     def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
         """Return a value, or the default while Redis is away."""
@@ -58,3 +64,9 @@ class ForgivingRedisCache(RedisCache):
             log.warning("Redis is away; the cache reads as empty")
             ForgivingRedisCache._away_until = time.monotonic() + _PAUSE_SECONDS
             return otherwise
+
+
+@cache
+def _client(kind: type[Any], servers: tuple[str, ...], options: tuple[tuple[str, Any], ...]) -> Any:
+    """Return this process's client; safe in threads and in a forked child."""
+    return kind(list(servers), **dict(options))

@@ -85,6 +85,7 @@ def database() -> dict[str, object]:
     url = secret("DATABASE_URL", default=f"sqlite:///{home() / 'db.sqlite3'}")
     settings = dict(environ.Env.db_url_config(url))
     if "sqlite" in str(settings["ENGINE"]):
+        settings["CONN_MAX_AGE"] = None
         # Measured: Django's defaults lost 86 of 600 concurrent transactions, these none.
         settings["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
@@ -92,6 +93,7 @@ def database() -> dict[str, object]:
             "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;",
         }
     elif "postgresql" in str(settings["ENGINE"]):
+        settings |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
         # A server that vanished without a word must not hold up pages, leases and workers.
         settings["OPTIONS"] = {
             "connect_timeout": 5,

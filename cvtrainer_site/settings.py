@@ -70,6 +70,9 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "cvtrainer_site.urls"
 ASGI_APPLICATION = "cvtrainer_site.asgi.application"
+# Requests worked on at once in a web process; each thread keeps one connection to the database.
+# What takes long does not wait there: uploads arrive before, downloads are sent after.
+REQUEST_THREADS = 64
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",

@@ -1,6 +1,7 @@
 """The API of detections and evaluations."""
 
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
@@ -93,7 +94,7 @@ class DetectionViewSet(
         queued = self._queue(request)
         if queued.status_code != status.HTTP_202_ACCEPTED:
             return queued
-        detection = self.get_queryset().get(pk=queued.data["id"])
+        detection = Detection(pk=UUID(queued.data["id"]))
         is_done = wait_for(detection, float(queued.data["wait"]))
         code = status.HTTP_200_OK if is_done else status.HTTP_202_ACCEPTED
         return Response(self.shown(detection), status=code)

@@ -1,29 +1,40 @@
 """Waits in a request for a job that is expected to end soon."""
 
+import threading
 import time
 
+from django.conf import settings
+
+from jobs.events import Doorbell
 from jobs.models import Job
 from jobs.states import ACTIVE
 
-#: The first looks come quickly, for one picture on a warm model; later ones spare the database.
-_FIRST_SECONDS = 0.005
-_LONGEST_SECONDS = 0.25
+#: Without a doorbell (Redis is away, or lost one) the database is asked this often.
+_LOOK_SECONDS = 0.25
+#: Half of the threads may wait; whoever comes then is told at once to ask later.
+_places = threading.BoundedSemaphore(settings.REQUEST_THREADS // 2)
 
 
 def wait_for(job: Job, seconds: float) -> bool:
     """Return whether the job has ended within so many seconds.
 
-    The database is asked and not Redis: it is the truth, and it is there when Redis is not.
+    The doorbell only says when to look: the database is the truth.
     """
-    deadline = time.monotonic() + seconds
-    pause = _FIRST_SECONDS
-    rows = type(job)._default_manager.filter(pk=job.pk).values_list("status", flat=True)
-    while True:
-        status = rows.first()
-        if status not in ACTIVE:
+    if seconds <= 0 or not _places.acquire(blocking=False):
+        return _is_over(job)
+    try:
+        with Doorbell(job) as bell:
+            deadline = time.monotonic() + seconds
+            while not _is_over(job):
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                bell.wait(min(left, _LOOK_SECONDS))
             return True
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return False
-        time.sleep(min(pause, left))
-        pause = min(pause * 1.25, _LONGEST_SECONDS)
+    finally:
+        _places.release()
+
+
+def _is_over(job: Job) -> bool:
+    rows = type(job)._default_manager.filter(pk=job.pk).values_list("status", flat=True)
+    return rows.first() not in ACTIVE

@@ -5,10 +5,11 @@ readers. Whoever misses a doorbell finds the rows at its next look at the databa
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import redis
 import redis.asyncio
@@ -43,6 +44,34 @@ def ring(job: "Job") -> None:
     except redis.RedisError as error:
         _silent_until = time.monotonic() + _PAUSE_SECONDS
         log.info("No doorbells for a while: %s", type(error).__name__)
+
+
+class Doorbell:
+    """Waits in a thread for the doorbell of one job; while Redis is away, just waits a little."""
+
+    def __init__(self, job: "Job") -> None:
+        self._name = f"{job.slug}/{job.pk}"
+        self._line = quick_client().pubsub(ignore_subscribe_messages=True)
+
+    def __enter__(self) -> Self:
+        with contextlib.suppress(redis.RedisError):
+            self._line.subscribe(CHANNEL)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._line.close()
+
+    def wait(self, seconds: float) -> None:
+        """Return when it rings, or after so many seconds at the latest."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                message = self._line.get_message(timeout=left)
+            except (redis.RedisError, RuntimeError):  # not subscribed: Redis was away
+                time.sleep(max(0.0, deadline - time.monotonic()))
+                return
+            if message and message["data"] == self._name.encode():
+                return
 
 
 async def listen() -> AsyncIterator[str | None]:

@@ -238,5 +238,4 @@ def _take_back_the_rest() -> None:
         reconcile.worker_gone(worker=worker_name(), counts_as_loss=not leaving.is_set())
     except (DatabaseError, InterfaceError):
         log.warning("The database is away; the reconciler takes back what the worker held")
-    finally:
         connections.close_all()

@@ -1,5 +1,6 @@
 """Both kinds of storage: the file system, and a real S3 server."""
 
+import contextlib
 import json
 import os
 import signal
@@ -54,7 +55,8 @@ def s3_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         _wait_for(port + 3, server)
         yield port + 3
     finally:
-        os.killpg(server.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
         server.wait()
 
 
@@ -72,8 +74,12 @@ def _command(program: Path, folder: Path, port: int) -> list[str]:
 
 
 def _free_ports() -> int:
-    """Return the first of eight ports that nobody uses."""
-    for first in range(21000, 32000, 16):
+    """Return the first of eight ports that nobody uses.
+
+    Each process of the tests looks in a range of its own: two that look at once find the same.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 10
+    for first in range(21_000 + 1_000 * worker, 22_000 + 1_000 * worker, 16):
         if all(_is_free(first + i) for i in range(8)):
             return first
     pytest.skip("There are not eight free ports.")

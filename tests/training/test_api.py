@@ -1,6 +1,5 @@
 """The API of step 2: options, runs and models, as clients rely on it."""
 
-import uuid
 from typing import Any
 
 import pytest
@@ -22,6 +21,8 @@ from training.options import BASIC_NAMES, OPTIONS, default_options
 pytestmark = pytest.mark.django_db
 
 URL = "/api/v1/training-runs/"
+#: The id of no row.
+NOWHERE = "00000000-0000-4000-8000-000000000000"
 NUMBERS = [option for option in OPTIONS.values() if option.type in {"integer", "number"}]
 #: What the contract names of a run; more may be added, none may go.
 OF_A_RUN = {
@@ -154,10 +155,10 @@ class TestNewRun:
         [
             ("base_model", "yolo99n", "unknown"),
             ("base_model", "../../etc/passwd", "unknown"),
-            ("base_model", str(uuid.uuid4()), "does_not_exist"),
-            ("dataset_version", str(uuid.uuid4()), "does_not_exist"),
+            ("base_model", NOWHERE, "does_not_exist"),
+            ("dataset_version", NOWHERE, "does_not_exist"),
             ("dataset_version", "1", "invalid"),
-            ("project", str(uuid.uuid4()), "does_not_exist"),
+            ("project", NOWHERE, "does_not_exist"),
             ("priority", 101, "max_value"),
             ("advanced", [1], "not_an_object"),
             ("advanced", {"save_dir": "/"}, "unknown"),
@@ -180,7 +181,7 @@ class TestNewRun:
         assert (answer.status_code, answer.json()["code"]) == (409, "version_not_ready")
         empty = factories.make_version(factories.make_dataset(project), val_images=0)
         answer = client.post(URL, {**body, "dataset_version": str(empty.pk)})
-        assert (answer.status_code, answer.json()["code"]) == (409, "version_cannot_train")
+        assert (answer.status_code, answer.json()["code"]) == (400, "version_cannot_train")
         assert not TrainingRun.objects.exists()
 
     def test_starts_from_a_model_of_the_project_alone(
