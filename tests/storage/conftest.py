@@ -68,7 +68,8 @@ def _command(program: Path, folder: Path, port: int) -> list[str]:
     return [
         str(program), "server", f"-dir={folder}", "-ip=127.0.0.1", "-filer", "-s3",
         f"-s3.config={folder / 's3.json'}", "-master.telemetry=false", "-volume.max=10",
-        "-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0", "-s3.port.lance=0", *(f"-{n}.port={p}" for n, p in ports.items()),
+        "-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0", "-s3.port.lance=0",
+        *(f"-{n}.port={p}" for n, p in ports.items()),
         *(f"-{n}.port.grpc={p + 4}" for n, p in ports.items()),
     ]  # fmt: skip
 
