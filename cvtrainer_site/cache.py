@@ -24,7 +24,8 @@ class ForgivingRedisCache(RedisCache):
     @property
     def _cache(self) -> Any:
         # Django makes a cache for each request; its connections serve them all.
-        return _client(self._class, tuple(self._servers), tuple(sorted(self._options.items())))
+        own: Any = self
+        return _client(own._class, tuple(own._servers), tuple(sorted(own._options.items())))
 
     def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
         """Return a value, or the default while Redis is away."""

@@ -51,7 +51,7 @@ class Doorbell:
 
     def __init__(self, job: "Job") -> None:
         self._name = f"{job.slug}/{job.pk}"
-        self._line = quick_client().pubsub(ignore_subscribe_messages=True)
+        self._line = quick_client().pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
 
     def __enter__(self) -> Self:
         with contextlib.suppress(redis.RedisError):
