@@ -116,12 +116,6 @@ JOB_WORKERS = {
 }
 JOB_LEASE_SECONDS = env.float("CVTRAINER_LEASE_SECONDS", default=60.0)
 JOB_RENEW_SECONDS = JOB_LEASE_SECONDS / 6
-CHANNEL_LAYERS = {
-    "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL], "prefix": "cvtrainer"},
-    },
-}
 
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},

@@ -39,7 +39,7 @@ _open: Counter[str] = Counter()
 class JobConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
     """One socket."""
 
-    # Facts come from the store and doorbells from `jobs.events`: no channel layer is needed.
+    # Facts come from the store and doorbells from `jobs.events`: no channel layer is set up.
     channel_layer_alias = "none"
 
     model: type[Job]
