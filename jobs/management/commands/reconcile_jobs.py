@@ -5,6 +5,7 @@ import time
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
@@ -24,7 +25,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("--loop", action="store_true", help="go on until stopped")
-        parser.add_argument("--interval", type=float, default=10.0, help="seconds between passes")
+        # As often as a lease is renewed: a longer silence of its own looks like a sleeping machine.
+        parser.add_argument(
+            "--interval",
+            type=float,
+            default=settings.JOB_RENEW_SECONDS,
+            help="seconds between passes",
+        )
 
     def handle(self, *_: Any, loop: bool, interval: float, **__: Any) -> None:
         """Run one pass, or pass after pass."""
