@@ -1,13 +1,7 @@
 """Measures a model on a split of a version: the field's figures, and counts that people can use."""
 
-import shutil
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
-
-from django.conf import settings
 
 from datasets.materialize import materialize, write_data_yaml
 from datasets.models import DatasetImage
@@ -18,6 +12,7 @@ from detection.pictures import open_stored
 from detection.yolo import LoadedModel, Measurement, ModelCache
 from jobs.reporter import Reporter
 from jobs.runner import Commit
+from jobs.work_folder import work_folder
 
 _WORST = 12
 _CHUNK = 8
@@ -32,7 +27,7 @@ def evaluate(evaluation: Evaluation, reporter: Reporter, models: ModelCache) -> 
     """
     model = load_model(evaluation.model, models)
     reporter.progress("prepare", 0, 2)
-    with _folder(evaluation) as folder:
+    with work_folder(evaluation) as folder:
         data = folder / "data"
         names = materialize(evaluation.dataset_version, data, splits=(evaluation.split,))
         data_yaml = write_data_yaml(data, names, splits=(evaluation.split,))
@@ -49,17 +44,6 @@ def evaluate(evaluation: Evaluation, reporter: Reporter, models: ModelCache) -> 
         Evaluation.objects.filter(pk=evaluation.pk).update(result=result)
 
     return commit
-
-
-@contextmanager
-def _folder(evaluation: Evaluation) -> Iterator[Path]:
-    folder = Path(settings.WORK_DIR) / f"evaluation-{evaluation.pk}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, mode=0o700)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _figures(evaluation: Evaluation, measured: Measurement) -> dict[str, Any]:

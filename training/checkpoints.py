@@ -61,13 +61,17 @@ def fetch(checkpoint: Checkpoint, target: Path) -> bool:
         False where it is missing or damaged: use the one before.
     """
     try:
-        with checkpoint.file.open("rb") as source, target.open("wb") as copy:
-            shutil.copyfileobj(source, copy, _CHUNK)
-        with target.open("rb") as copied:
-            if file_sha256(copied) == checkpoint.sha256:
-                return True
+        source = checkpoint.file.open("rb")
     except FileNotFoundError:
-        pass
+        return _is_lost(checkpoint)
+    # A target that cannot be written says nothing of the source: that error is the caller's.
+    with source, target.open("wb") as copy:
+        shutil.copyfileobj(source, copy, _CHUNK)
+    with target.open("rb") as copied:
+        return file_sha256(copied) == checkpoint.sha256 or _is_lost(checkpoint)
+
+
+def _is_lost(checkpoint: Checkpoint) -> bool:
     log.error("Checkpoint %s of run %s is missing or damaged", checkpoint, checkpoint.run_id)
     return False
 

@@ -9,7 +9,6 @@ import shutil
 import statistics
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
@@ -20,6 +19,7 @@ from jobs.errors import Interrupted, UserError
 from jobs.patience import persist
 from jobs.reporter import Reporter
 from jobs.runner import Commit
+from jobs.work_folder import work_folder
 from training import checkpoints, epochs, results
 from training.base_models import BASE_MODELS
 from training.messages import Data, Message, Resume, Spec
@@ -58,21 +58,8 @@ def train(run: TrainingRun, reporter: Reporter) -> Commit:
         Interrupted: the trainer vanished; the run goes back to the queue.
         JobSignal: somebody canceled, the worker leaves, or another attempt owns the run.
     """
-    with _folder(run) as folder:
+    with work_folder(run) as folder:
         return _Attempt(run, reporter, folder).perform()
-
-
-@contextmanager
-def _folder(run: TrainingRun) -> Iterator[Path]:
-    """Give a private, empty folder for this attempt, and wipe what earlier ones left here."""
-    base = Path(settings.WORK_DIR) / f"run-{run.pk}"
-    shutil.rmtree(base, ignore_errors=True)
-    folder = base / str(run.attempt)
-    folder.mkdir(parents=True, mode=0o700)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(base, ignore_errors=True)
 
 
 class _Attempt:

@@ -154,7 +154,7 @@ def trainers(*, busy: bool = False) -> list[int]:
 def _has_run(process: psutil.Process) -> bool:
     """A trainer at work has changed into the folder of its run."""
     try:
-        return "run-" in process.cwd()
+        return "training-runs-" in process.cwd()
     except psutil.Error:
         return False
 

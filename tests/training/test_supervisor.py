@@ -129,7 +129,7 @@ def test_a_run_trains_commits_each_epoch_and_registers_its_best_model(
     assert run.epochs.get(epoch=1).train["box_loss"] > 0
     assert run.events.filter(type=JobEvent.Type.LOG).count() > 5
     assert not trainers()
-    assert not list(settings.WORK_DIR.glob("run-*"))
+    assert not list(settings.WORK_DIR.glob("training-runs-*"))
 
 
 def test_the_newest_two_checkpoints_are_kept_and_every_pointer_has_its_file(
