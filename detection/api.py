@@ -16,7 +16,7 @@ from rest_framework.serializers import BaseSerializer
 import detection.errors  # noqa: F401  registers the codes
 from accounts.idempotency import idempotent
 from accounts.parsers import LimitedJSONParser
-from detection import exports, rendering, services
+from detection import exports, intake, rendering, services
 from detection.models import Detection, DetectionImage, Evaluation
 from detection.serializers import (
     ConfidenceField,
@@ -109,7 +109,7 @@ class DetectionViewSet(
         values = dict(serializer.validated_data)
         wait = values.pop("wait")
         values["model"] = values["model"] or services.production_model(values["project"])
-        pictures = services.unpack(values.pop("images"))
+        pictures = intake.unpack(values.pop("images"))
         detection = services.start_detection(user=self.user, pictures=pictures, **values)
         answer = {"id": str(detection.pk), "wait": wait}
         return Response(answer, status=status.HTTP_202_ACCEPTED)

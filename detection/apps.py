@@ -7,3 +7,7 @@ class DetectionConfig(AppConfig):
     """Names the app."""
 
     name = "detection"
+
+    def ready(self) -> None:
+        """Let pictures go with the rows of detections, whoever deletes them."""
+        import detection.picture_files  # noqa: F401

@@ -9,12 +9,16 @@ from django.db import transaction
 
 from datasets.picture_pool import PicturePool
 from datasets.pictures import PictureRefused, PreparedPicture
+from datasets.sources.base import MAX_PICTURE_BYTES
+from detection import picture_files
 from detection.models import Detection, DetectionImage, detections_storage
 from detection.pictures import Pixels, decode
 from detection.yolo import LoadedModel, ModelCache, Prediction, WeightsRefused
 from jobs.errors import UserError
 from jobs.reporter import Reporter
 from jobs.runner import Commit
+from projects.deletion import remove_files
+from storage.errors import StorageError
 from storage.local import local_path, put_file
 from training.models import TrainedModel
 
@@ -31,9 +35,19 @@ def detect(
         UserError: `weights_refused`.
         StorageError: the disk is full, or a stored file is missing.
     """
+    try:
+        return _detect_all(detection, reporter, models, pool)
+    finally:
+        # Deleted meanwhile: what was written since then belongs to nobody.
+        picture_files.remove_if_gone(detection.pk)
+
+
+def _detect_all(
+    detection: Detection, reporter: Reporter, models: ModelCache, pool: PicturePool
+) -> Commit:
     began = time.perf_counter()
     model = load_model(detection.model, models)
-    rows = list(detection.images.order_by("index"))
+    rows = list(detection.images.filter(error__isnull=True).order_by("index"))
     timing = dict.fromkeys(_STAGES, 0.0)
     for start in range(0, len(rows), _CHUNK):
         reporter.raise_if_cancelled()
@@ -87,7 +101,7 @@ def _open(rows: list[DetectionImage], pool: PicturePool) -> Iterator[tuple[Detec
 
     A picture that cannot be used gets its error and is left out.
     """
-    for row, result in pool.prepare((row, _bytes(row)) for row in rows):
+    for row, result in pool.prepare(_read(rows)):
         if isinstance(result, PictureRefused):
             row.error = UserError(result.code).as_row()
             continue
@@ -95,16 +109,24 @@ def _open(rows: list[DetectionImage], pool: PicturePool) -> Iterator[tuple[Detec
         yield row, decode(result.content)
 
 
-def _bytes(row: DetectionImage) -> bytes:
-    with row.file.open("rb") as file:
-        data: bytes = file.read()
-    return data
+def _read(rows: list[DetectionImage]) -> Iterator[tuple[DetectionImage, bytes]]:
+    """Yield the bytes of the pictures; a file that is too large is not read at all."""
+    for row in rows:
+        try:
+            if row.file.size > MAX_PICTURE_BYTES:
+                row.error = UserError("picture_too_large").as_row()
+                continue
+            with row.file.open("rb") as file:
+                data: bytes = file.read()
+        except FileNotFoundError as error:
+            raise StorageError("stored_file_missing") from error
+        yield row, data
 
 
 def _keep(row: DetectionImage, prepared: PreparedPicture) -> None:
     """Store the safe form under its own name; what came in is removed with the commit."""
     row.width, row.height = prepared.width, prepared.height
-    name = f"detections/{row.detection_id}/{row.pk}{prepared.suffix}"
+    name = picture_files.safe_name(row, prepared.suffix)
     put_file(detections_storage(), name, [prepared.content], durable=False)
     row.file.name = name
 
@@ -115,14 +137,10 @@ def _waited_ms(detection: Detection) -> float:
 
 
 def _write(detection: Detection, rows: list[DetectionImage], timing: dict[str, float]) -> None:
-    came_in = [f"detections/{detection.pk}/{row.pk}" for row in rows if row.error is None]
-    transaction.on_commit(lambda: _remove(came_in), robust=True)
+    storage = detections_storage()
+    came_in = [(storage, picture_files.came_in_name(row)) for row in rows if row.error is None]
+    transaction.on_commit(lambda: remove_files(came_in), robust=True)
     fields = ["width", "height", "file", "objects_found", "error"]
     DetectionImage.objects.bulk_update(rows, fields, batch_size=100)
     rounded = {name: round(value, 1) for name, value in timing.items()}
     Detection.objects.filter(pk=detection.pk).update(timing_ms=rounded)
-
-
-def _remove(names: list[str]) -> None:
-    for name in names:
-        detections_storage().delete(name)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 import detection.errors  # noqa: F401  registers the codes
-from detection import counts, services
+from detection import counts, intake, services
 from detection.evaluation_tables import swatch
 from detection.models import Detection
 from projects.access import EDITORS
@@ -40,7 +40,7 @@ def detect(request: HttpRequest, project_id: UUID) -> HttpResponse:
         step="detection",
         models=[(model, threshold_of(model)) for model in models],
         chosen=chosen or (models[0] if models else None),
-        most_pictures=services.MOST_PICTURES,
+        most_pictures=intake.MOST_PICTURES,
     )
 
 

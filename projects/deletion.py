@@ -52,7 +52,7 @@ def remove_files(files: list[StoredFile]) -> None:
         try:
             storage.delete(name)
         except Exception:  # each storage has errors of its own
-            log.exception("The file %s of a deleted project stays behind", name)
+            log.exception("The file %s stays behind: its row is gone", name)
 
 
 def file_fields(model: type[Model]) -> Iterator[Any]:

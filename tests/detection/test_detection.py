@@ -14,14 +14,15 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 
 from accounts.models import User
-from detection import services
-from detection.models import Detection, DetectionImage, detections_storage
+from detection import intake, services
+from detection.models import Detection, DetectionImage
 from detection.tasks import run_detection
 from jobs.errors import UserError
 from jobs.states import Status
 from projects.models import Project
 from storage.errors import StorageError
 from tests.detection.conftest import REAL_WEIGHTS
+from tests.detection.files import sent, stored
 from tests.factories import make_model, make_picture, make_project
 from tests.personas import ClientFactory
 from tests.storage.zips import zip_of
@@ -32,17 +33,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 URL = "/api/v1/detections/"
 
 
-def sent(name: str = "kệ.jpg", content: bytes | None = None) -> SimpleUploadedFile:
-    return SimpleUploadedFile(name, content or make_picture((96, 64)))
-
-
 def body(**fields: Any) -> dict[str, Any]:
     return {"images": [sent()], "wait": 5, **fields}
-
-
-def stored() -> set[str]:
-    folder = Path(detections_storage().path("detections"))
-    return {str(path) for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.usefixtures("at_once")
@@ -286,7 +278,7 @@ class TestRequest:
     def test_a_zip_without_pictures_or_with_too_many(
         self, api: ClientFactory, editor: User, model: TrainedModel, monkeypatch: Any
     ) -> None:
-        monkeypatch.setattr(services, "MOST_PICTURES", 2)
+        monkeypatch.setattr(intake, "MOST_PICTURES", 2)
         client = api(editor)
         cases = {
             "no_picture_sent": zip_of({"a.txt": "x"}),
@@ -302,7 +294,7 @@ class TestRequest:
     def test_a_full_disk_leaves_nothing(
         self, api: ClientFactory, editor: User, model: TrainedModel, monkeypatch: Any
     ) -> None:
-        before, real, written = stored(), services.put_file, 0
+        before, real, written = stored(), intake.put_file, 0
 
         def put_file(*args: Any, **kwargs: Any) -> Any:
             nonlocal written
@@ -311,7 +303,7 @@ class TestRequest:
                 raise StorageError("storage_full", free_mb=3)
             return real(*args, **kwargs)
 
-        monkeypatch.setattr(services, "put_file", put_file)
+        monkeypatch.setattr(intake, "put_file", put_file)
         form = body(model=str(model.pk), images=[sent(), sent(), sent()])
 
         answer = api(editor).post(URL, form, format="multipart")
