@@ -49,7 +49,7 @@ class DetectionViewSet(
 ):
     """Detections."""
 
-    queryset = Detection.objects.select_related("model").prefetch_related("images").all()
+    queryset = Detection.objects.select_related("model").all()
     serializer_class = DetectionSerializer
     parser_classes = [MultiPartParser, LimitedJSONParser]  # type: ignore[assignment]
     write_scope = "detect"
@@ -59,9 +59,9 @@ class DetectionViewSet(
     ordering_fields = ("created_at",)
 
     def get_queryset(self) -> Any:
-        """Detections that the caller may see; a list leaves the pictures out."""
+        """Detections that the caller may see; with their pictures only where all are shown."""
         rows = super().get_queryset()
-        return rows.prefetch_related(None) if self.action == "list" else rows
+        return rows.prefetch_related("images") if self.action == "retrieve" else rows
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         """Return the short form for a list, and the form's own for a new one."""
@@ -81,8 +81,13 @@ class DetectionViewSet(
         return context
 
     def shown(self, row: Detection) -> Any:
-        """Return a detection with its pictures."""
-        fresh = self.get_queryset().get(pk=row.pk)
+        """Return a detection with its pictures.
+
+        Raises:
+            Http404: it was deleted meanwhile, or whoever asks has lost access to it.
+        """
+        rows = self.get_queryset().prefetch_related("images")
+        fresh = get_object_or_404(rows, pk=row.pk)
         return DetectionSerializer(fresh, context=self.get_serializer_context()).data
 
     @extend_schema(

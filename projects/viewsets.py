@@ -19,6 +19,7 @@ a 403, foreign ids in a body a 400, unknown fields a 400, and POSTs heed `Idempo
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
+from django.shortcuts import get_object_or_404
 from rest_framework import status
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
@@ -82,8 +83,12 @@ class ProjectScopedViewSet(GenericViewSet[Any]):
             raise PermissionDenied
 
     def shown(self, row: Any) -> Any:
-        """Return a row as the API shows it, read anew so that nothing computed is missing."""
-        fresh = self.get_queryset().get(pk=row.pk)
+        """Return a row as the API shows it, read anew so that nothing computed is missing.
+
+        Raises:
+            Http404: it was deleted meanwhile, or whoever asks has lost access to it.
+        """
+        fresh = get_object_or_404(self.get_queryset(), pk=row.pk)
         serializer: Any = super().get_serializer_class()
         return serializer(fresh, context=self.get_serializer_context()).data
 
