@@ -172,7 +172,7 @@ class DetectionViewSet(
     )
     def thumbnail(self, request: Request, index: int = 0, **_: Any) -> Any:
         """Return a small JPEG of a picture."""
-        return rendering.thumbnail_answer(self._image(index))
+        return rendering.thumbnail_answer(request._request, self._image(index))
 
     def _image(self, index: int) -> DetectionImage:
         usable = self.get_object().images.filter(error__isnull=True, width__gt=0)

@@ -105,8 +105,9 @@ def _open(rows: list[DetectionImage], pool: PicturePool) -> Iterator[tuple[Detec
         if isinstance(result, PictureRefused):
             row.error = UserError(result.code).as_row()
             continue
-        _keep(row, result)
-        yield row, decode(result.content)
+        pixels, preview = decode(result.content, _preview_side(result))
+        _keep(row, result, preview)
+        yield row, pixels
 
 
 def _read(rows: list[DetectionImage]) -> Iterator[tuple[DetectionImage, bytes]]:
@@ -123,11 +124,20 @@ def _read(rows: list[DetectionImage]) -> Iterator[tuple[DetectionImage, bytes]]:
         yield row, data
 
 
-def _keep(row: DetectionImage, prepared: PreparedPicture) -> None:
-    """Store the safe form under its own name; what came in is removed with the commit."""
+def _preview_side(prepared: PreparedPicture) -> int | None:
+    is_large = picture_files.needs_preview(prepared.width, prepared.height, prepared.suffix)
+    return picture_files.PREVIEW_SIDE if is_large else None
+
+
+def _keep(row: DetectionImage, prepared: PreparedPicture, preview: bytes | None) -> None:
+    """Store the safe form and what is shown of it; what came in is removed with the commit."""
     row.width, row.height = prepared.width, prepared.height
     name = picture_files.safe_name(row, prepared.suffix)
-    put_file(detections_storage(), name, [prepared.content], durable=False)
+    files = {name: prepared.content, picture_files.thumbnail_of(row).name: prepared.thumbnail}
+    if preview is not None:
+        files[picture_files.preview_of(row).name] = preview
+    for file, content in files.items():
+        put_file(detections_storage(), file, [content], durable=False)
     row.file.name = name
 
 

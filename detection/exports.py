@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header
 
@@ -122,10 +122,9 @@ def _coco(detection: Detection, conf: float) -> str:
 def _members(detection: Detection, conf: float) -> Iterator[ZipMember]:
     for image in detection.images.filter(error__isnull=True, width__gt=0):
         stem = image.file_name.rpartition(".")[0] or image.file_name
-        drawn = _drawn(image, detection.model.classes, conf)
-        yield ZipMember(f"{image.index + 1:04d} {stem}.jpg", drawn)
+        try:
+            drawn = rendering.annotated_jpeg(image, detection.model.classes, conf)
+        except Http404:  # one file that is lost costs only itself
+            continue
+        yield ZipMember(f"{image.index + 1:04d} {stem}.jpg", iter([drawn]))
     yield ZipMember("counts.csv", iter([_csv(detection, conf).encode("utf-8")]), compress=True)
-
-
-def _drawn(image: DetectionImage, names: list[str], conf: float) -> Iterator[bytes]:
-    yield rendering.annotated_jpeg(image, names, conf)

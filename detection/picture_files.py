@@ -23,6 +23,9 @@ from projects.deletion import remove_files
 
 #: Longest side on which annotations are drawn: enough for any screen, and it bounds the memory.
 PREVIEW_SIDE = 1600
+#: A JPEG may be coded such that its coefficients are needed all at once: 6 bytes a pixel.
+_MOST_JPEG_PIXELS = 16_000_000
+_MOST_OTHER_PIXELS = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,14 @@ def preview_of(image: DetectionImage) -> DerivedFile:
     return DerivedFile(f"{came_in_name(image)}-preview.jpg", detections_storage())
 
 
-def needs_preview(width: int, height: int) -> bool:
-    """Tell whether a picture is too large to be decoded where it is asked for."""
-    return max(width, height) > PREVIEW_SIDE
+def needs_preview(width: int, height: int, suffix: str) -> bool:
+    """Tell whether a picture is too large to be decoded where it is asked for.
+
+    A JPEG is decoded at a part of its size, so that only a very large one costs much; most photos
+    need no preview then, and detecting on them no time for one.
+    """
+    most = _MOST_JPEG_PIXELS if suffix == ".jpg" else _MOST_OTHER_PIXELS
+    return width * height > most
 
 
 def remove_pictures(detection_id: UUID) -> None:

@@ -1,23 +1,33 @@
-"""Draws what was found onto pictures, with a font that has Vietnamese; Pillow alone, no torch."""
+"""Draws what was found onto pictures, with a font that has Vietnamese; Pillow alone, no torch.
+
+The web process decodes nothing large: of large pictures the worker has made a preview.
+"""
 
 import io
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpResponse
+from django.core.files import File
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from detection import counts
+from detection import counts, picture_files
 from detection.models import Detection, DetectionImage
+from storage.downloads import stream_file
 
-#: Longest side of an annotated picture: enough for any screen, and it bounds the memory.
-_LONGEST = 1600
 _QUALITY = 88
 #: Longest side of a thumbnail in a strip, on screens with two pixels a point.
 _THUMBNAIL = 240
+#: Pixels that are decoded here of a large picture from before there were previews.
+_MOST_PIXELS = 25_000_000
+#: Pictures that are decoded at once, however many are asked for.
+_decoding = threading.BoundedSemaphore(2)
 _TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".bmp": "image/bmp"}
 #: Up to this brightness, white can be read on a colour; on brighter ones black.
 _DARK = 104
@@ -51,9 +61,22 @@ def annotated_answer(detection: Detection, row: DetectionImage, conf: float) -> 
     return _jpeg_answer(annotated_jpeg(row, detection.model.classes, conf))
 
 
-def thumbnail_answer(row: DetectionImage) -> HttpResponse:
+def thumbnail_answer(request: HttpRequest, row: DetectionImage) -> HttpResponseBase:
     """Answer with a small picture for a strip."""
-    return _jpeg_answer(_as_jpeg(_shrunk(row, _THUMBNAIL)))
+    stored, name = picture_files.thumbnail_of(row), f"{PurePosixPath(row.file_name).stem}.jpg"
+    try:
+        return stream_file(
+            request,
+            stored,
+            filename=name,
+            content_type="image/jpeg",
+            etag=f"{row.pk}-thumbnail",
+            inline=True,
+            max_age=3600,
+        )
+    except Http404:  # from before they were stored
+        with _decoding:
+            return _jpeg_answer(_as_jpeg(_shrunk(row, _THUMBNAIL)))
 
 
 def _jpeg_answer(content: bytes) -> HttpResponse:
@@ -62,19 +85,41 @@ def _jpeg_answer(content: bytes) -> HttpResponse:
 
 
 def annotated_jpeg(row: DetectionImage, names: Sequence[str], conf: float) -> bytes:
-    """Return a picture with boxes, class names and confidences as JPEG."""
-    picture = _shrunk(row, _LONGEST)
-    scale = picture.width / max(row.width, 1)
-    draw_boxes(picture, counts.above(row.objects_found, conf), names, scale=scale)
-    return _as_jpeg(picture)
+    """Return a picture with boxes, class names and confidences as JPEG.
+
+    Raises:
+        Http404: its file is not there, or too large to be decoded here.
+    """
+    with _decoding:
+        picture = _shrunk(row, picture_files.PREVIEW_SIDE)
+        scale = picture.width / max(row.width, 1)
+        draw_boxes(picture, counts.above(row.objects_found, conf), names, scale=scale)
+        return _as_jpeg(picture)
 
 
 def _shrunk(row: DetectionImage, longest: int) -> Image.Image:
-    with row.file.open("rb") as file, Image.open(file) as opened:
-        # Decodes a large JPEG at an eighth, a quarter or a half, never whole.
-        opened.draft("RGB", (longest, longest))
+    with _open(row) as file, Image.open(file) as opened:
+        # Decodes a large JPEG at an eighth, a quarter or a half. A size of the same shape: for a
+        # square one the shorter side would decide.
+        share = min(1.0, longest / max(opened.size))
+        opened.draft("RGB", (int(opened.width * share), int(opened.height * share)))
         opened.thumbnail((longest, longest))
         return opened.convert("RGB")
+
+
+def _open(row: DetectionImage) -> File:  # type: ignore[type-arg]
+    """Open a picture, or the preview of a large one."""
+    suffix = PurePosixPath(row.file.name or "").suffix
+    if picture_files.needs_preview(row.width, row.height, suffix):
+        preview = picture_files.preview_of(row)
+        with suppress(FileNotFoundError):
+            return preview.storage.open(preview.name, "rb")
+        if row.width * row.height > _MOST_PIXELS:
+            raise Http404
+    try:
+        return row.file.storage.open(row.file.name or "", "rb")
+    except FileNotFoundError as error:
+        raise Http404 from error
 
 
 def _as_jpeg(picture: Image.Image) -> bytes:
