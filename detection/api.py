@@ -1,5 +1,7 @@
 """The API of detections and evaluations."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -104,18 +106,23 @@ class DetectionViewSet(
         code = status.HTTP_200_OK if is_done else status.HTTP_202_ACCEPTED
         return Response(self.shown(detection), status=code)
 
-    @idempotent()
-    def _queue(self, request: Request) -> Response:
-        """Store the pictures and queue the work; the same key gives the same detection again."""
+    @contextmanager
+    def _stored(self, request: Request) -> Iterator[dict[str, Any]]:
+        """Check a request and store its pictures, before anything is locked."""
         serializer = NewDetectionSerializer(
             data=request.data, context=self.get_serializer_context()
         )
         serializer.is_valid(raise_exception=True)
         values = dict(serializer.validated_data)
-        wait = values.pop("wait")
         values["model"] = values["model"] or services.production_model(values["project"])
-        pictures = intake.unpack(values.pop("images"))
-        detection = services.start_detection(user=self.user, pictures=pictures, **values)
+        with intake.stored_pictures(intake.unpack(values.pop("images"))) as pictures:
+            yield {**values, "pictures": pictures}
+
+    @idempotent(prepare=_stored)
+    def _queue(self, request: Request, values: dict[str, Any]) -> Response:
+        """Queue the work; the same key gives the same detection again."""
+        wait = values.pop("wait")
+        detection = services.queue_detection(user=self.user, **values)
         answer = {"id": str(detection.pk), "wait": wait}
         return Response(answer, status=status.HTTP_202_ACCEPTED)
 

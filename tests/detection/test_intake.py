@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.db.models.fields.files import FieldFile
 
 from accounts.models import User
 from detection import detect, intake, services
-from detection.models import DetectionImage
+from detection.models import Detection, DetectionImage
 from detection.tasks import run_detection
+from jobs.errors import UserError
 from tests.detection.files import sent, stored
 from tests.factories import make_picture
 from tests.personas import ClientFactory
@@ -26,8 +28,10 @@ def errors_of(found: dict[str, Any]) -> list[str | None]:
     return [image["error"] and image["error"]["code"] for image in found["images"]]
 
 
-def send(client: Any, model: TrainedModel, *pictures: SimpleUploadedFile, **more: Any) -> Any:
-    form = {"model": str(model.pk), "images": list(pictures), "wait": 5}
+def send(
+    client: Any, model: TrainedModel, *pictures: SimpleUploadedFile, wait: float = 5, **more: Any
+) -> Any:
+    form = {"model": str(model.pk), "images": list(pictures), "wait": wait}
     return client.post(URL, form, format="multipart", **more)
 
 
@@ -138,3 +142,95 @@ def with_damage(content: bytes, name: str) -> bytes:
         entry = archive.getinfo(name)
     place = entry.header_offset + 30 + len(entry.filename.encode()) + entry.compress_size // 2
     return content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
+
+
+class TestStoring:
+    """Files are stored before the transaction: on SQLite it keeps all other writers waiting."""
+
+    KEY = {"Idempotency-Key": "once"}
+
+    @pytest.fixture(autouse=True)
+    def in_transaction(self, waiting: None, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+        """Whether a transaction was open, for each file that was stored."""
+        noted, real = [], intake.put_file
+
+        def put_file(*args: Any, **kwargs: Any) -> Any:
+            noted.append(connection.in_atomic_block)
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(intake, "put_file", put_file)
+        return noted
+
+    def test_holds_up_no_other_writer(
+        self, api: ClientFactory, editor: User, model: TrainedModel, in_transaction: list[bool]
+    ) -> None:
+        content = zip_of({"a.jpg": make_picture(), "b.jpg": make_picture()})
+        archive = SimpleUploadedFile("a.zip", content)
+        answer = send(api(editor), model, archive, wait=0, headers=self.KEY)
+        assert answer.status_code == 202
+        assert in_transaction == [False, False]
+
+    def test_is_done_once_for_a_key(
+        self, api: ClientFactory, editor: User, model: TrainedModel, in_transaction: list[bool]
+    ) -> None:
+        picture = make_picture()
+        ids = {
+            send(api(editor), model, sent(content=picture), wait=0, headers=self.KEY).json()["id"]
+            for _ in range(2)
+        }
+        assert len(ids) == len(in_transaction) == 1
+
+    def test_leaves_nothing_of_who_comes_too_late(
+        self,
+        api: ClientFactory,
+        editor: User,
+        model: TrainedModel,
+        in_transaction: list[bool],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("accounts.idempotency._Key.known_answer", lambda _: None)
+        picture = make_picture()
+        send(api(editor), model, sent(content=picture), wait=0, headers=self.KEY)
+        before = stored()
+        send(api(editor), model, sent(content=picture), wait=0, headers=self.KEY)
+        assert len(in_transaction) == 2
+        assert stored() == before
+        assert Detection.objects.count() == 1
+
+    @pytest.mark.parametrize("headers", [{}, KEY])
+    def test_leaves_nothing_where_it_cannot_be_queued(
+        self,
+        api: ClientFactory,
+        editor: User,
+        model: TrainedModel,
+        monkeypatch: pytest.MonkeyPatch,
+        headers: dict[str, str],
+    ) -> None:
+        before, real = stored(), services.queue_detection
+
+        def queue_detection(**values: Any) -> Any:
+            TrainedModel.objects.filter(pk=model.pk).delete()
+            return real(**values)
+
+        monkeypatch.setattr(services, "queue_detection", queue_detection)
+        answer = send(api(editor), model, sent(), wait=0, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (400, "model_foreign")
+        assert stored() == before
+        assert not Detection.objects.exists()
+
+    def test_leaves_nothing_where_the_answer_cannot_be_kept(
+        self,
+        api: ClientFactory,
+        editor: User,
+        model: TrainedModel,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def refuse(*_: Any) -> Any:
+            raise UserError("not_active")
+
+        before = stored()
+        monkeypatch.setattr("accounts.idempotency._storable", refuse)
+        answer = send(api(editor), model, sent(), wait=0, headers=self.KEY)
+        assert answer.status_code == 409
+        assert stored() == before
+        assert not Detection.objects.exists()
