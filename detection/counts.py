@@ -18,6 +18,12 @@ def count(objects: Iterable[Found], names: Sequence[str]) -> dict[str, int]:
     return {name_of(names, index): tally[index] for index in sorted(tally)}
 
 
+def by_class(pictures: Iterable[Iterable[Found]], conf: float) -> dict[str, int]:
+    """Return how many of each class on all pictures, by the class's index as JSON has keys."""
+    tally = Counter(str(int(found[0])) for objects in pictures for found in above(objects, conf))
+    return {index: tally[index] for index in sorted(tally, key=int)}
+
+
 def add(counts: Iterable[Mapping[str, int]], names: Sequence[str]) -> dict[str, int]:
     """Return the sum of counts, in the order of the classes."""
     total: Counter[str] = Counter()

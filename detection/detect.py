@@ -10,7 +10,7 @@ from django.db import transaction
 from datasets.picture_pool import PicturePool
 from datasets.pictures import PictureRefused, PreparedPicture
 from datasets.sources.base import MAX_PICTURE_BYTES
-from detection import picture_files
+from detection import counts, picture_files
 from detection.models import Detection, DetectionImage, detections_storage
 from detection.pictures import Pixels, decode
 from detection.yolo import LoadedModel, ModelCache, Prediction, WeightsRefused
@@ -153,4 +153,5 @@ def _write(detection: Detection, rows: list[DetectionImage], timing: dict[str, f
     fields = ["width", "height", "file", "objects_found", "error"]
     DetectionImage.objects.bulk_update(rows, fields, batch_size=100)
     rounded = {name: round(value, 1) for name, value in timing.items()}
-    Detection.objects.filter(pk=detection.pk).update(timing_ms=rounded)
+    found = counts.by_class((row.objects_found for row in rows), detection.conf)
+    Detection.objects.filter(pk=detection.pk).update(timing_ms=rounded, class_counts=found)

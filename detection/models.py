@@ -34,6 +34,8 @@ class Detection(Job):
     conf = models.FloatField(default=0.25)
     iou = models.FloatField(default=0.7)
     timing_ms = models.JSONField(default=dict, blank=True)
+    #: {class: how many} at `conf`, of all pictures: lists tell it without loading what was found.
+    class_counts = models.JSONField(default=dict, blank=True)
 
     objects = DetectionQuerySet.as_manager()  # type: ignore[misc]
 

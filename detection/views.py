@@ -6,6 +6,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
+from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
@@ -15,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 import detection.errors  # noqa: F401  registers the codes
 from detection import counts, intake, services
 from detection.evaluation_tables import swatch
-from detection.models import Detection
+from detection.models import Detection, DetectionImage
 from projects.access import EDITORS
 from projects.models import Project
 from projects.pages import get_project, render_page, require_role
@@ -54,7 +55,9 @@ def detection_list(request: HttpRequest, project_id: UUID) -> HttpResponse:
     wanted = request.GET.get("model", "")
     if wanted in {str(model.pk) for model in models}:
         rows = rows.filter(model=wanted)
-    rows = rows.prefetch_related("images").order_by("-created_at")
+    # What was found on a picture may be a thousand boxes: a list needs none of them.
+    images = DetectionImage.objects.defer("objects_found")
+    rows = rows.prefetch_related(Prefetch("images", images)).order_by("-created_at")
     page = Paginator(rows, _DETECTIONS_A_PAGE).get_page(request.GET.get("page"))
     return render_page(
         request,
@@ -122,14 +125,12 @@ def _detection(request: HttpRequest, detection_id: UUID) -> Any:
 
 def _line(row: Any) -> dict[str, Any]:
     """Return a detection with its counts at the confidence that was asked for."""
-    names, images = row.model.classes, list(row.images.all())
-    each = [counts.count(counts.above(one.objects_found, row.conf), names) for one in images]
-    total = counts.add(each, names)
-    order = {name: index for index, name in enumerate(names)}
+    names = row.model.classes
+    counted = sorted((int(index), n) for index, n in row.class_counts.items())
     return {
         "row": row,
         "day": timezone.localtime(row.created_at).date(),
-        "images": images,
-        "objects": sum(total.values()),
-        "counts": [(name, n, swatch(order.get(name, 0))) for name, n in total.items()],
+        "images": list(row.images.all()),
+        "objects": sum(n for _, n in counted),
+        "counts": [(counts.name_of(names, index), n, swatch(index)) for index, n in counted],
     }

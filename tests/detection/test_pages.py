@@ -27,7 +27,8 @@ def signed_in(user: User) -> Client:
 
 def make_looked_at(project: Project, model: Any) -> Detection:
     """Return a detection with one picture: two cans, one of them doubtful."""
-    detection = make_detection(project, model=model, status="succeeded")
+    counted = {"0": 1, "1": 1}
+    detection = make_detection(project, model=model, status="succeeded", class_counts=counted)
     found = [[0, 0.9, 1, 1, 9, 9], [0, 0.1, 2, 2, 8, 8], [1, 0.5, 3, 3, 7, 7]]
     DetectionImage.objects.create(
         detection=detection, index=0, file_name="kệ.jpg", file="x.jpg", width=10, height=10,
@@ -89,6 +90,14 @@ def test_the_history_counts_from_the_threshold_that_was_asked_for(
     path = f"/projects/{project.pk}/detections/"
     lines = signed_in(viewer).get(path, {"model": str(model.pk)}).context["lines"]
     assert [line["counts"] for line in lines] == [[("can", 1, "class-0"), ("bottle", 1, "class-1")]]
+
+
+def test_the_history_loads_nothing_of_what_was_found(viewer: User, project: Project) -> None:
+    make_looked_at(project, make_model(project))
+    with CaptureQueriesContext(connection) as captured:
+        answer = signed_in(viewer).get(f"/projects/{project.pk}/detections/")
+    assert answer.context["lines"][0]["objects"] == 2
+    assert not [query["sql"] for query in captured if "objects_found" in query["sql"]]
 
 
 def test_the_history_asks_the_same_number_of_questions_however_long(
