@@ -86,6 +86,8 @@ API: Rules = {
     "api/v1/models/<uuid:pk>/download/": {"GET": SEE},
     "api/v1/detections/": {"GET": SIGNED_IN, "POST": SEE_BY_BODY},
     **_job("detections"),
+    # Whoever may start one may cancel one.
+    "api/v1/detections/<uuid:pk>/cancel/": {"POST": SEE},
     "api/v1/detections/<uuid:pk>/": {"GET": SEE, "DELETE": EDIT},
     "api/v1/detections/<uuid:pk>/export/": {"GET": SEE},
     "api/v1/detections/<uuid:pk>/images/<int:index>/": {"GET": SEE},

@@ -15,6 +15,7 @@ from tests.factories import (
     make_dataset,
     make_detection,
     make_detection_image,
+    make_evaluation,
     make_model,
     make_picture,
     make_version,
@@ -84,6 +85,25 @@ class TestGone:
         monkeypatch.setattr(services, "start_evaluation", lambda **_: gone)
         body = {"model": str(plain_model.pk), "dataset_version": str(version.pk)}
         assert api(editor).post("/api/v1/evaluations/", body).status_code == 404
+
+
+@pytest.mark.usefixtures("waiting")
+def test_a_viewer_cancels_what_a_viewer_may_start(
+    api: ClientFactory, viewer: User, outsider: User, plain_model: TrainedModel
+) -> None:
+    started = post(api(viewer), plain_model).json()
+    address = f"{URL}{started['id']}/cancel/"
+    assert api(outsider).post(address).status_code == 404
+    assert api(viewer, "read").post(address).status_code == 403
+    canceled = api(viewer).post(address)
+    assert (canceled.status_code, canceled.json()["status"]) == (202, "canceled")
+
+
+def test_a_viewer_cancels_no_evaluation(
+    api: ClientFactory, viewer: User, plain_model: TrainedModel
+) -> None:
+    evaluation = make_evaluation(model=plain_model)
+    assert api(viewer).post(f"/api/v1/evaluations/{evaluation.pk}/cancel/").status_code == 403
 
 
 def test_what_shows_one_picture_reads_no_other(
