@@ -37,7 +37,7 @@ def import_zip(job: Import, reporter: Reporter) -> Commit:
     try:
         with (
             local_path(job.file) as path,
-            ZipSource(path) as source,
+            ZipSource(path, before_read=reporter.raise_if_cancelled) as source,
             PicturePool(processes=processes) as pool,
         ):
             return Ingest(job, reporter, source, pool).run()

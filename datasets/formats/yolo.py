@@ -132,5 +132,5 @@ class YoloDataset:
 def _splits(tree: FileTree, pairs: Pairs, description: Description, problems: Problems) -> Splits:
     splits = Splits(tree, tuple(pairs.label_of), problems)
     splits.declare(description.yaml, description.yaml_path)
-    splits.read_lists()
+    splits.read_lists(frozenset(filter(None, pairs.label_of.values())))
     return splits

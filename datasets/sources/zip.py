@@ -1,6 +1,6 @@
 """A ZIP as a source: an archive of a stranger, in any layout that a format knows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -18,8 +18,9 @@ from storage.errors import StorageError
 class ZipTree:
     """The files of an archive by their paths."""
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, before_read: Callable[[], None]) -> None:
         self._archive = archive
+        self._before_read = before_read
         self._members = {member.path: member for member in archive.members}
         self.paths: Sequence[str] = tuple(self._members)
 
@@ -33,6 +34,7 @@ class ZipTree:
         Raises:
             UserError: `archive_member_too_large`, `archive_member_damaged`.
         """
+        self._before_read()
         try:
             return self._archive.read(self._members[path], limit)
         except StorageError as error:
@@ -46,13 +48,25 @@ class ZipSource:
     classes: tuple[str, ...]
     total: int
 
-    def __init__(self, file: Path | IO[bytes], limits: ArchiveLimits | None = None) -> None:
+    def __init__(
+        self,
+        file: Path | IO[bytes],
+        limits: ArchiveLimits | None = None,
+        *,
+        before_read: Callable[[], None] = lambda: None,
+    ) -> None:
         """Open an archive and understand what is in it; pictures are not read yet.
+
+        Args:
+            file: a path, or a file that can be read and sought; the caller closes the file.
+            limits: how much it may hold.
+            before_read: called before each file is read; what it raises ends the work.
 
         Raises:
             UserError: why it cannot be imported.
         """
         self.problems = Problems()
+        self._before_read = before_read
         try:
             self._archive = Archive(file, limits)
         except StorageError as error:
@@ -66,7 +80,7 @@ class ZipSource:
     def _understand(self) -> None:
         for left in self._archive.left_out:
             self.problems.add(left.code, left.path)
-        self._tree = ZipTree(self._archive)
+        self._tree = ZipTree(self._archive, self._before_read)
         if not self._tree.paths and self.problems.count("nested_archive"):
             raise UserError("archive_only_archives")
         self._found = registry.understand(self._tree, self.problems)

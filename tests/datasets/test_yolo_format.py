@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Mapping
+import tracemalloc
+from collections.abc import Iterator, Mapping
 
 import pytest
 from hypothesis import given, settings
@@ -186,6 +187,85 @@ class TestSplits:
         })  # fmt: skip
         assert list(found.splits.values()) == ["train", "val"]
         assert found.classes == ("can",)
+
+    def test_of_equal_names_a_list_means_the_picture_in_the_folder_that_it_says(self) -> None:
+        found = self.understood(
+            NAMES, "a", "b/a", "b/c",
+            **{"a/0.jpg": "", "b/a/0.jpg": "", "b/c/0.jpg": "", "c/0.jpg": "",
+               "train.txt": "/x/b/c/0.jpg\nC:\\x\\a\\0.jpg", "val.txt": "./b/a/0.jpg\ny/c/0.jpg"},
+        )  # fmt: skip
+        places = ("b/c/0.jpg", "a/0.jpg", "b/a/0.jpg", "c/0.jpg")
+        assert [found.splits[path] for path in places] == ["train", "train", "val", "val"]
+
+    def test_the_label_of_a_picture_called_train_is_no_list(self) -> None:
+        files = {f"images/{name}.jpg": "" for name in ("train", "val", "a")}
+        labels = {path.replace("images", "labels")[:-3] + "txt": BOX for path in files}
+        found = Understood({**files, **labels, "train.txt": "a.jpg"})
+        assert found.splits["images/a.jpg"] == "train"
+        assert found.splits["images/val.jpg"] is None
+        # Once to count the classes, once as a label.
+        assert found.tree.reads.count("labels/train.txt") == 2
+
+    def test_a_list_is_read_once_however_often_it_is_named(self) -> None:
+        yaml = NAMES + "train: [" + ",".join(["./train.txt"] * 100) + "]\n"
+        found = self.understood(yaml, "images", **{"train.txt": "images/0.jpg"})
+        assert found.splits == {"images/0.jpg": "train"}
+        assert found.tree.reads.count("train.txt") == 1
+
+    def test_lists_that_are_gigabytes_together_end_it(self) -> None:
+        lists = {f"{i}/train.txt": b"x" * 12 * 1024 * 1024 for i in range(3)}
+        assert refusal({"a.jpg": "", "a.txt": BOX, **lists}).code == "archive_member_too_large"
+
+
+class TestMuchWork:
+    """Small files that would keep a worker busy for hours, or take all its memory."""
+
+    PICTURES = 20_000
+
+    @pytest.fixture(autouse=True)
+    def _quickly(self) -> Iterator[None]:
+        start = time.process_time()
+        yield
+        assert time.process_time() - start < 10
+
+    def pictures(self) -> dict[str, str]:
+        """All of one name, each in a folder of its own."""
+        return {"0/1.txt": BOX, **{f"{i}/1.jpg": "" for i in range(self.PICTURES)}}
+
+    @pytest.mark.parametrize(
+        "written", ["a/" * 120_000, "a/" * 51, "x" * 1001, "a/" * 120_000 + "b.txt"]
+    )
+    def test_an_endless_path_in_the_yaml_is_reported_as_missing(self, written: str) -> None:
+        tracemalloc.start()
+        try:
+            found = Understood(
+                {"a/a/1.jpg": "", "a/a/1.txt": BOX, "data.yaml": NAMES + f"train: {written}\n"}
+            )
+            most = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert found.splits == {"a/a/1.jpg": None}
+        assert found.problems["split_folder_missing"] == 1
+        assert most < 50 * 1024 * 1024
+
+    def test_an_endless_root_in_the_yaml_does_no_harm(self) -> None:
+        yaml = NAMES + "path: " + "a/" * 100_000 + "\ntrain: [" + "b," * 100 + "c]\n"
+        found = Understood({"c/1.jpg": "", "c/1.txt": BOX, "data.yaml": yaml})
+        assert found.problems["split_folder_missing"] == 100
+
+    def test_a_list_for_each_of_many_pictures(self) -> None:
+        lists = {f"lists {i}/train.txt": "no.jpg" for i in range(self.PICTURES)}
+        found = Understood({**self.pictures(), **lists})
+        assert set(found.splits.values()) == {None}
+
+    def test_a_list_of_many_pictures_of_one_name(self) -> None:
+        found = Understood({**self.pictures(), "train.txt": "\n".join(self.pictures())})
+        assert set(found.splits.values()) == {"train"}
+
+    def test_many_paths_in_the_yaml_and_many_folders(self) -> None:
+        yaml = NAMES + "train: [" + ",".join(["a/b/c/" * 15 + "x"] * 100) + "]\n"
+        found = Understood({**self.pictures(), "data.yaml": yaml})
+        assert found.problems["split_folder_missing"] == 100
 
 
 class TestClasses:

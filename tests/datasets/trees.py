@@ -21,11 +21,14 @@ class MemoryTree:
             for path, content in files.items()
         }
         self.paths: Sequence[str] = tuple(self._files)
+        #: What was read, in order.
+        self.reads: list[str] = []
 
     def size(self, path: str) -> int:
         return len(self._files[path])
 
     def read(self, path: str, limit: int) -> bytes:
+        self.reads.append(path)
         if len(self._files[path]) > limit:
             raise UserError("archive_member_too_large", name=path, limit=limit)
         return self._files[path]
@@ -36,7 +39,8 @@ class Understood:
 
     def __init__(self, files: Mapping[str, str | bytes]) -> None:
         self._problems = Problems()
-        self.dataset: LabelledPictures = understand(MemoryTree(files), self._problems)
+        self.tree = MemoryTree(files)
+        self.dataset: LabelledPictures = understand(self.tree, self._problems)
         self.records: dict[str, PictureRecord] = {r.key: r for r in self.dataset.records()}
 
     @property
