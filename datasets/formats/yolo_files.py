@@ -1,7 +1,7 @@
 """Which label file belongs to which picture, whatever the folders are called."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from datasets.formats.base import is_picture, suffix_of
@@ -38,16 +38,15 @@ def pair(paths: Sequence[str]) -> Pairs:
     """Find the label file of each picture.
 
     Two files belong together where their paths are the same but for the suffix and for folders
-    called `images`, `labels` and the like, wherever these stand. What is left over goes by a name
-    that only one picture and only one label file have.
+    called `images`, `labels` and the like, wherever these stand. What is left over goes by a path
+    that only differs by case, or by a name, where only one picture wants the label file.
     """
     pictures = [path for path in paths if is_picture(path)]
     texts = [path for path in paths if suffix_of(path) == ".txt"]
-    found = _by_place(pictures, texts)
-    found |= _by_name(
-        [picture for picture in pictures if picture not in found],
-        set(texts).difference(found.values()),
-    )
+    found: dict[str, str] = {}
+    for match in (_by_place, _by_place_in_any_case, _by_name):
+        left = [picture for picture in pictures if picture not in found]
+        found |= match(left, set(texts).difference(found.values()))
     label_of = {picture: found.get(picture) for picture in pictures}
     return Pairs(label_of, _lone_labels(texts, set(found.values())))
 
@@ -58,26 +57,42 @@ def is_image_folder(name: str) -> bool:
 
 
 def _by_place(pictures: Iterable[str], texts: Iterable[str]) -> dict[str, str]:
-    texts_at: dict[str, list[str]] = defaultdict(list)
-    for text in texts:
-        texts_at[_place(text)].append(text)
-    found = {}
-    for picture in pictures:
-        if candidates := texts_at.get(_place(picture)):
-            found[picture] = min(candidates, key=lambda text: _distance(picture, text))
-    return found
+    texts_at = _at_places(texts)
+    return {
+        picture: _nearest(picture, texts_at[place])
+        for picture in pictures
+        if (place := _place(picture)) in texts_at
+    }
+
+
+def _by_place_in_any_case(pictures: Iterable[str], texts: Iterable[str]) -> dict[str, str]:
+    """Match what differs only by case; two pictures that do so too may not share a label."""
+    texts_at = _at_places(texts, str.lower)
+    return {
+        wanting[0]: _nearest(wanting[0], texts_at[place])
+        for place, wanting in _at_places(pictures, str.lower).items()
+        if len(wanting) == 1 and place in texts_at
+    }
+
+
+def _at_places(
+    paths: Iterable[str], fold: Callable[[str], str] = lambda place: place
+) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for path in paths:
+        found[fold(_place(path))].append(path)
+    return dict(found)
 
 
 def _place(path: str) -> str:
     *folders, name = path.split("/")
-    kept = [folder.lower() for folder in folders if folder.lower() not in _EITHER]
-    return "/".join([*kept, _stem(name).lower()])
+    kept = [folder for folder in folders if folder.lower() not in _EITHER]
+    return "/".join([*kept, _stem(name)])
 
 
-def _distance(picture: str, text: str) -> tuple[bool, bool, str]:
-    """Order candidates: the same letters first, then the same folder, then any."""
-    same_letters = _stem(picture.rsplit("/", 1)[-1]) == _stem(text.rsplit("/", 1)[-1])
-    return not same_letters, _stem(picture) != _stem(text), text
+def _nearest(picture: str, texts: Iterable[str]) -> str:
+    """Return the label in the picture's own folder, before any other."""
+    return min(texts, key=lambda text: (_stem(picture) != _stem(text), text))
 
 
 def _by_name(pictures: Iterable[str], texts: Iterable[str]) -> dict[str, str]:

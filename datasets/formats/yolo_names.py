@@ -76,9 +76,13 @@ def _is_usual(path: str) -> bool:
 
 
 def _read_yaml(tree: FileTree, path: str) -> dict[str, Any] | None:
-    """Return a yaml that describes a dataset; others may be as broken as they like."""
+    """Return a yaml that describes a dataset; others may be as broken and large as they like."""
     try:
         found = safe_yaml.load(decode_text(tree.read(path, safe_yaml.MAX_BYTES)))
+    except UserError:
+        if not _is_usual(path):
+            return None
+        raise
     except safe_yaml.YamlRefused as refused:
         if not _is_usual(path):
             return None

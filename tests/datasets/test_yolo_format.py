@@ -72,10 +72,34 @@ class TestFolders:
         assert found.records["images/a.jpg"].boxes[0].class_index == 0
         assert found.problems["label_without_picture"] == 1
 
-    def test_names_that_differ_by_case_keep_their_own_labels(self) -> None:
-        found = Understood({"A.jpg": "", "a.jpg": "", "A.txt": "0 0.1 0.1 0.1 0.1",
-                            "a.txt": "1 0.5 0.5 0.1 0.1", "data.yaml": NAMES})  # fmt: skip
+    @pytest.mark.parametrize("order", [1, -1])
+    def test_names_that_differ_by_case_keep_their_own_labels(self, order: int) -> None:
+        files = {"A.jpg": "", "a.jpg": "", "A.txt": "0 0.1 0.1 0.1 0.1",
+                 "a.txt": "1 0.5 0.5 0.1 0.1", "data.yaml": NAMES}  # fmt: skip
+        found = Understood(dict(list(files.items())[::order]))
         assert [found.records[k].boxes[0].class_index for k in ("A.jpg", "a.jpg")] == [0, 1]
+
+    @pytest.mark.parametrize("folder", ["", "set/"])
+    def test_a_label_of_other_case_is_not_taken_from_the_picture_that_it_fits(
+        self, folder: str
+    ) -> None:
+        pictures = [f"images/{folder}{name}.jpg" for name in ("A", "a")]
+        found = Understood({**dict.fromkeys(pictures, ""), f"labels/{folder}a.txt": BOX})
+        assert [found.records[path].state for path in pictures] == [
+            LabelState.UNLABELLED, LabelState.LABELLED,
+        ]  # fmt: skip
+
+    def test_a_label_that_fits_two_pictures_but_for_case_is_given_to_neither(self) -> None:
+        found = Understood({"images/AB.jpg": "", "images/ab.jpg": "", "labels/Ab.txt": BOX,
+                            "images/c.jpg": "", "labels/c.txt": BOX})  # fmt: skip
+        assert [r.state for r in found.records.values()] == [
+            LabelState.UNLABELLED, LabelState.UNLABELLED, LabelState.LABELLED,
+        ]  # fmt: skip
+        assert found.examples("label_without_picture") == ["labels/Ab.txt"]
+
+    def test_folders_may_differ_by_case(self) -> None:
+        found = Understood({"Train/Images/a.jpg": "", "train/labels/a.txt": BOX})
+        assert found.records["Train/Images/a.jpg"].state == LabelState.LABELLED
 
     def test_equal_names_in_two_splits_keep_their_own_labels(self) -> None:
         found = Understood({
@@ -310,6 +334,10 @@ class TestClasses:
     def test_other_yaml_files_play_no_part(self) -> None:
         found = self.understood(hyp_yaml="lr0: !!python/object:x.y {}", data_yaml=NAMES)
         assert found.classes == ("can", "bottle")
+
+    def test_a_large_yaml_of_something_else_plays_no_part(self) -> None:
+        found = self.understood(notes_yaml=NAMES + "#" * 300_000, classes_txt="keg")
+        assert found.classes == ("keg",)
 
     @pytest.mark.parametrize(
         "path", ["classes.txt", "labels/classes.txt", "obj.names", "train/_darknet.labels"]

@@ -15,7 +15,7 @@ from datasets.picture_pool import PicturePool
 from datasets.pictures import PreparedPicture
 from datasets.sources.base import LabelState, Source
 from datasets.sources.zip import ZipSource
-from jobs.errors import UserError, describe
+from jobs.errors import CancelRequested, UserError, describe
 from tests.datasets import samples
 from tests.datasets.trees import BOX
 from tests.storage import zips
@@ -77,6 +77,25 @@ class TestReading:
         states = [record.state for record in source.records()]
         assert states == [LabelState.LABELLED, LabelState.UNLABELLED]
         assert source.problems.count("label_file_unreadable") == 1
+
+    def test_a_damaged_yaml_of_something_else_costs_nothing(self) -> None:
+        files = {"a.jpg": b"x", "a.txt": BOX, "classes.txt": "keg", "notes.yaml": "names: [can]"}
+        data = zips.zip_of(files, method=zipfile.ZIP_STORED).replace(b"[can]", b"[cat]")
+        assert opened(data).classes == ("keg",)
+
+    def test_whoever_cancels_is_heard_before_each_file(self) -> None:
+        read = 0
+
+        def cancel() -> None:
+            nonlocal read
+            read += 1
+            if read > 2:
+                raise CancelRequested
+
+        lists = {f"{i}/train.txt": "a.jpg" for i in range(9)}
+        with pytest.raises(CancelRequested):
+            ZipSource(io.BytesIO(zips.zip_of({**GOOD, **lists})), before_read=cancel)
+        assert read == 3
 
     def test_a_damaged_picture_costs_only_itself(self) -> None:
         files = {**GOOD, "images/b.jpg": b"picture", "labels/b.txt": BOX}
