@@ -54,7 +54,8 @@ def _decodes(name: bytes, encoding: str) -> bool:
 def safe_path(name: str) -> str:
     """Return an entry's path as composed Unicode with `/` between its parts.
 
-    Windows programs write `\\` for `/`; `./a` and `a//b` are harmless. What no honest program
+    Windows programs write `\\` for `/`; `./a` and `a//b` are harmless. The folder `./`, which
+    `zip -r a.zip ./` writes, is the archive itself: its path is empty. What no honest program
     writes is refused, and the archive with it: a part of it could not be trusted either.
 
     Raises:
@@ -68,7 +69,7 @@ def safe_path(name: str) -> str:
         or ".." in parts
         or "\0" in name
         or len(name) > _MOST_LETTERS
-        or not parts
+        or not (parts or path.endswith("/"))
     )
     if unsafe:
         raise StorageError("archive_unsafe_name", name=printable(name)[:100])

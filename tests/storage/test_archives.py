@@ -80,6 +80,12 @@ class TestNames:
     def test_dots_and_double_slashes_say_nothing(self) -> None:
         assert paths(opened(zips.zip_of({"./images//a.jpg": b"x"}))) == ["images/a.jpg"]
 
+    @pytest.mark.parametrize("name", ["./", ".\\", ".//", "././"])
+    def test_the_folder_that_is_the_archive_itself_is_passed_over(self, name: str) -> None:
+        archive = opened(zips.zip_of_pairs([(name, b""), ("./a.jpg", b"x")]))
+        assert paths(archive) == ["a.jpg"]
+        assert archive.left_out == ()
+
     def test_names_that_differ_by_case_are_two_files(self) -> None:
         assert paths(opened(zips.zip_of({"A.jpg": b"x", "a.jpg": b"y"}))) == ["A.jpg", "a.jpg"]
 
@@ -106,7 +112,7 @@ class TestNames:
     @pytest.mark.parametrize(
         "name",
         ["../evil.jpg", "a/../../evil.jpg", "/etc/evil.jpg", "C:\\evil.jpg", "c:evil.jpg",
-         "..\\evil.jpg", "\\\\host\\evil.jpg", "a/..", "x" * 4096, "/", "."],
+         "..\\evil.jpg", "\\\\host\\evil.jpg", "a/..", "x" * 4096, "/", ".", "./..", "//"],
     )  # fmt: skip
     def test_a_name_that_points_outside_refuses_the_archive(self, name: str) -> None:
         error = refusal(zips.zip_of({"good.jpg": b"x", name: b"evil"}))
