@@ -1,4 +1,4 @@
-"""Boxes as plain numbers: turned with their picture, joined, brought to pixels."""
+"""Boxes as plain numbers: turned with their picture, compared, brought to pixels."""
 
 import math
 from collections.abc import Iterable
@@ -15,6 +15,8 @@ class Box(NamedTuple):
     y2: float
 
 
+#: What one picture may have.
+MAX_BOXES = 10_000
 #: A difference below this is the rounding of whoever wrote the label.
 _EQUAL_DIGITS = 6
 _PIXEL_DIGITS = 2
@@ -46,15 +48,6 @@ def _turned_point(x: float, y: float, orientation: int) -> tuple[float, float]:
     if orientation in {7, 8}:
         y = 1 - y
     return x, y
-
-
-def joined(*lists: Iterable[Box]) -> tuple[Box, ...]:
-    """Return the boxes of all lists in their order, equal ones once."""
-    found: dict[tuple[float, ...], Box] = {}
-    for boxes in lists:
-        for box in boxes:
-            found.setdefault(rounded(box), box)
-    return tuple(found.values())
 
 
 def rounded(box: Box) -> tuple[float, ...]:

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from datasets import cleaning
-from datasets.boxes import Box, in_pixels, joined, turned
+from datasets.boxes import MAX_BOXES, Box, in_pixels, turned
 from datasets.models import DatasetClass, DatasetImage, DatasetVersion, Import, Picture
 from datasets.pace import Pace
 from datasets.picture_pool import PicturePool
@@ -22,6 +22,7 @@ from datasets.problems import Problems
 from datasets.sources.base import LabelState, PictureRecord, Source
 from datasets.split import SplitItem, assign
 from datasets.tally import Tally
+from datasets.twins import Twins
 from jobs import transitions
 from jobs.errors import LeaseLost, UserError, describe
 from jobs.reporter import Reporter
@@ -44,7 +45,7 @@ class Ingest:
     items: dict[str, SplitItem] = field(default_factory=dict)
     rows: dict[str, UUID] = field(default_factory=dict)
     #: Further records whose pictures have the same bytes as an earlier one.
-    twins: dict[str, list[PictureRecord]] = field(default_factory=dict)
+    twins: dict[str, Twins] = field(default_factory=dict)
     #: Images of which nobody says what is on them, by digest: where they were.
     unlabelled: dict[str, str] = field(default_factory=dict)
     done: int = 0
@@ -126,7 +127,7 @@ class Ingest:
                 continue
             sha256 = hashlib.sha256(data).hexdigest()
             if sha256 in self.items or sha256 in self.store.refused or sha256 in new:
-                self.twins.setdefault(sha256, []).append(record)
+                self.twins.setdefault(sha256, Twins()).add(record)
                 continue
             new[sha256] = record
             yield Incoming(record.key, sha256, data)
@@ -160,25 +161,33 @@ class Ingest:
 
     def _join_twins(self) -> None:
         """Give each picture the boxes of its byte-identical twins."""
-        for sha256, records in self.twins.items():
+        for sha256, twins in self.twins.items():
             self.reporter.raise_if_cancelled()
             code = "picture_twice" if sha256 in self.rows else self.store.refused[sha256]
-            for record in records:
-                self.problems.add(code, record.key)
-                if record.state != LabelState.UNLABELLED:
-                    self.unlabelled.pop(sha256, None)
+            for key in twins.keys:
+                self.problems.add(code, key)
+            if twins.is_labelled:
+                self.unlabelled.pop(sha256, None)
             if sha256 in self.rows:
-                self._join(sha256, records)
+                self._join(sha256, twins)
         for key in self.unlabelled.values():
             self.problems.add("picture_unlabelled", key)
 
-    def _join(self, sha256: str, records: list[PictureRecord]) -> None:
+    def _join(self, sha256: str, twins: Twins) -> None:
         image = DatasetImage.objects.select_related("picture").get(pk=self.rows[sha256])
-        boxes = list(image.boxes)
+        boxes, left_out = list(image.boxes), twins.left_out
+        known = set(map(tuple, boxes))
         for upright in (True, False):
-            found = joined(*(record.boxes for record in records if record.upright == upright))
-            rows = _pixels(found, image.picture, upright=upright)
-            boxes += [row for row in rows if row not in boxes]
+            for row in _pixels(twins.boxes(upright=upright), image.picture, upright=upright):
+                if tuple(row) in known:
+                    continue
+                if len(boxes) >= MAX_BOXES:
+                    left_out += 1
+                    continue
+                known.add(tuple(row))
+                boxes.append(row)
+        if left_out:
+            self.problems.add("too_many_boxes", twins.keys[0], left_out)
         if boxes == image.boxes:
             return
         with transitions.fenced(self.job):

@@ -3,10 +3,9 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from datasets.boxes import Box, clipped, is_finite, overhang, rounded
+from datasets.boxes import MAX_BOXES, Box, clipped, is_finite, overhang, rounded
 
 MAX_BYTES = 16 * 1024 * 1024
-MAX_BOXES = 10_000
 _MOST_LINES = 50_000
 _LONGEST_LINE = 200_000
 _BOX_FIELDS = 5

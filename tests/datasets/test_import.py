@@ -9,6 +9,7 @@ from django.utils import translation
 
 from accounts.models import User
 from datasets import services
+from datasets.boxes import MAX_BOXES
 from datasets.materialize import materialize
 from datasets.models import Dataset, DatasetImage, DatasetVersion, Import, Picture
 from jobs.errors import UserError, describe
@@ -73,6 +74,22 @@ def test_a_byte_identical_picture_is_kept_once_with_the_boxes_of_all(bring: Brin
     image = DatasetImage.objects.get(version=job.version, file_name="ảnh 0.jpg")
     assert {int(row[0]) for row in image.boxes} == {0, 1}
     assert job.version.boxes == 5
+
+
+def test_a_picture_with_its_twins_has_no_more_boxes_than_one_may_have(bring: Bring) -> None:
+    files = labelled_files(3)
+    for number, name in enumerate(("ảnh 0", "bản sao")):
+        files[f"images/{name}.jpg"] = files["images/ảnh 0.jpg"]
+        lines = (f"0 {0.1 + i % 100 / 200} {0.1 + i // 100 / 200} 0.1 {0.1 + number / 50}"
+                 for i in range(6000))  # fmt: skip
+        files[f"labels/{name}.txt"] = "\n".join(lines)
+
+    job = bring(files)
+
+    image = DatasetImage.objects.get(version=job.version, file_name="ảnh 0.jpg")
+    assert len(image.boxes) == len(set(map(tuple, image.boxes))) == MAX_BOXES
+    assert warnings_of(job)["too_many_boxes"] == 2000
+    assert job.version.boxes == MAX_BOXES + 2
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])

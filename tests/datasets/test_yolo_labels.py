@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datasets.boxes import Box, in_pixels, joined, turned
-from datasets.formats.yolo_labels import MAX_BOXES, Labels, parse_labels
+from datasets.boxes import MAX_BOXES, Box, in_pixels, turned
+from datasets.formats.yolo_labels import Labels, parse_labels
 
 
 def parsed(text: str, *, classes: int = 3, has_keypoints: bool = False) -> Labels:
@@ -156,11 +156,6 @@ class TestBoxes:
         area = (new.x2 - new.x1) * (new.y2 - new.y1)
         assert math.isclose(area, (box.x2 - box.x1) * (box.y2 - box.y1), abs_tol=1e-9)
         assert new.x1 <= new.x2 and new.y1 <= new.y2
-
-    def test_boxes_of_equal_pictures_are_joined(self) -> None:
-        first, second = Box(0, 0.1, 0.1, 0.2, 0.2), Box(1, 0.1, 0.1, 0.2, 0.2)
-        again = Box(0, 0.10000001, 0.1, 0.2, 0.2)
-        assert joined([first], [again, second]) == (first, second)
 
     def test_pixels_are_what_a_row_stores(self) -> None:
         assert in_pixels([Box(3, 0.25, 0.5, 1, 1)], 640, 480) == [[3, 160, 240, 640, 480]]

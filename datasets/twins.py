@@ -1,0 +1,40 @@
+"""Further records of one picture: what they say is joined when they come, in the memory of one."""
+
+from dataclasses import dataclass, field
+
+from datasets.boxes import MAX_BOXES, Box, rounded
+from datasets.sources.base import LabelState, PictureRecord
+
+
+@dataclass
+class Twins:
+    """Records whose pictures have the same bytes as an earlier one.
+
+    Attributes:
+        keys: of the records.
+        is_labelled: whether one of them says what is in the picture.
+        left_out: boxes beyond what one picture may have.
+    """
+
+    keys: list[str] = field(default_factory=list)
+    is_labelled: bool = False
+    left_out: int = 0
+    _boxes: dict[bool, dict[tuple[float, ...], Box]] = field(
+        default_factory=lambda: {True: {}, False: {}}
+    )
+
+    def add(self, record: PictureRecord) -> None:
+        """Take over what a record says."""
+        self.keys.append(record.key)
+        self.is_labelled |= record.state != LabelState.UNLABELLED
+        found = self._boxes[record.upright]
+        for box in record.boxes:
+            key = rounded(box)
+            if len(found) < MAX_BOXES:
+                found.setdefault(key, box)
+            elif key not in found:
+                self.left_out += 1
+
+    def boxes(self, *, upright: bool) -> tuple[Box, ...]:
+        """Return the boxes of the upright picture, or of the stored one; equal ones once."""
+        return tuple(self._boxes[upright].values())
