@@ -36,6 +36,7 @@ from datasets.serializers import (
 )
 from jobs.api import JobActionsMixin
 from jobs.errors import UserError
+from projects.filters import ClosedOrderingFilter
 from projects.viewsets import (
     CreateMixin,
     DestroyMixin,
@@ -121,16 +122,19 @@ class VersionViewSet(ListMixin, RetrieveMixin, ProjectScopedViewSet):
             OpenApiParameter("split", enum=DatasetImage.Split.values),
             OpenApiParameter("class", description="index or name of a class"),
             OpenApiParameter("q", description="part of the file name"),
+            OpenApiParameter("ordering", enum=["position", "-position", "file_name", "-file_name"]),
         ],
         responses=ImageSerializer(many=True),
     )
-    @action(detail=True, filter_backends=[])
+    @action(detail=True, filter_backends=[], ordering_fields=("position", "file_name"))
     def images(self, request: Request, *_: Any, **__: Any) -> Response:
         """List the pictures of a version with their boxes."""
         version = self.get_object()
         query = ImageQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
-        page = self.paginate_queryset(_filtered(version, query.validated_data))
+        rows = _filtered(version, query.validated_data)
+        # By hand: as a filter backend it would order the versions too, among which ours is found.
+        page = self.paginate_queryset(ClosedOrderingFilter().filter_queryset(request, rows, self))
         names = {row.index: row.name for row in version.classes.all()}
         context = {**self.get_serializer_context(), "class_names": names}
         return self.get_paginated_response(ImageSerializer(page, many=True, context=context).data)

@@ -34,7 +34,7 @@ class ResplitForm(forms.Form):
         label=_("Validation split ratio (%)"),
         initial=DEFAULT_PERCENT,
         min_value=1,
-        max_value=90,
+        max_value=99,
         help_text=_("Makes a new version with the same pictures; this one stays as it is."),
         widget=forms.NumberInput(attrs={"class": "short", "inputmode": "numeric"}),
     )
@@ -64,7 +64,7 @@ class ZipImportForm(forms.Form):
         label=_("Validation split ratio (%)"),
         initial=DEFAULT_PERCENT,
         min_value=1,
-        max_value=90,
+        max_value=99,
         help_text=_(
             "This share of the pictures is kept out of training, to measure how good the model is."
         ),

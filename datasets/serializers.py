@@ -1,8 +1,9 @@
 """How the API shows imports, datasets and versions, and what it takes."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
@@ -21,11 +22,25 @@ from projects.serializer_base import (
 _LARGEST_SEED = 2**31 - 1
 
 
+@extend_schema_field({"type": "number", "format": "double", "minimum": 0, "maximum": 1,
+                      "exclusiveMinimum": True, "exclusiveMaximum": True})  # fmt: skip
 class RatioField(serializers.FloatField):
     """The share of the pictures that goes to validation: more than nothing, less than all."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"min_value": 0.01, "max_value": 0.99, **kwargs})
+    default_error_messages: ClassVar[dict[str, Any]] = dict.fromkeys(
+        ("min_value", "max_value"), _("Must be more than 0 and less than 1.")
+    )
+
+    def to_internal_value(self, data: Any) -> float:
+        """Return the share.
+
+        Raises:
+            ValidationError: `min_value`, `max_value`, or it is no number.
+        """
+        value: float = super().to_internal_value(data)
+        if not 0 < value < 1:
+            self.fail("max_value" if value >= 1 else "min_value")
+        return value
 
 
 class SeedField(serializers.IntegerField):

@@ -88,7 +88,10 @@ class TestNewImport:
         ("field", "value"),
         [
             ("split_ratio", "0"),
+            ("split_ratio", "-0.1"),
             ("split_ratio", "1"),
+            ("split_ratio", "1.5"),
+            ("split_ratio", "inf"),
             ("split_ratio", "nan"),
             ("split_seed", "-1"),
             ("dataset", "00000000-0000-4000-8000-000000000000"),
@@ -105,6 +108,21 @@ class TestNewImport:
         assert field in fields_of(answer)
         assert not Import.objects.exists()
         assert stored_files() == before
+
+    @pytest.mark.parametrize("ratio", [0.001, 0.009, 0.995])
+    def test_takes_every_ratio_between_nothing_and_all(
+        self, api: ClientFactory, editor: User, project: Project, ratio: float
+    ) -> None:
+        answer = post_zip(api(editor), project, split_ratio=str(ratio))
+        assert answer.status_code == 202, answer.content
+        assert DatasetVersion.objects.get().split_ratio == ratio
+
+    @pytest.mark.parametrize("ratio", ["0", "1"])
+    def test_with_a_ratio_out_of_range_names_the_range(
+        self, api: ClientFactory, editor: User, project: Project, ratio: str
+    ) -> None:
+        [error] = post_zip(api(editor), project, split_ratio=ratio).json()["errors"]
+        assert error["detail"] == "Must be more than 0 and less than 1."
 
     def test_without_a_file_says_so(
         self, api: ClientFactory, editor: User, project: Project
@@ -262,6 +280,15 @@ class TestVersions:
         assert names("?class=none") == []
         assert names("?page=2&page_size=4") == [f"ảnh {n}.jpg" for n in range(4, 8)]
         assert client.get(f"{url}?split=dev").status_code == 400
+        assert names("?ordering=-position") == list(reversed(names("")))
+        assert names("?ordering=-file_name") == list(reversed(names("?ordering=file_name")))
+        assert names("?ordering=-file_name&class=1&page_size=2") == ["ảnh 9.jpg", "ảnh 7.jpg"]
+        for unknown in ("split", "number", "boxes", "-created_at"):
+            refused = client.get(f"{url}?ordering={unknown}")
+            assert (refused.status_code, fields_of(refused)) == (
+                400,
+                {"ordering": "invalid_choice"},
+            )
         (box,) = client.get(url).json()["results"][0]["boxes"]
         assert set(box) == {"class_id", "class_name", "x1", "y1", "x2", "y2"}
         assert box["class_name"] == "lớp 0"
