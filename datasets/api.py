@@ -1,5 +1,7 @@
 """The API of imports, datasets, their versions and pictures."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from django.db.models import Count, OuterRef, Prefetch, Q, Subquery
@@ -25,6 +27,7 @@ from datasets.models import (
     ImageClass,
     Import,
 )
+from datasets.resplit import Copy
 from datasets.serializers import (
     DatasetSerializer,
     ImageQuerySerializer,
@@ -167,15 +170,21 @@ class VersionViewSet(ListMixin, RetrieveMixin, ProjectScopedViewSet):
         wanted = request.query_params.get("format", "yolo")
         return exports.answer(request._request, self.get_object(), wanted)
 
-    @extend_schema(request=ResplitSerializer, responses={201: VersionSerializer})
-    @action(detail=True, methods=["post"])
-    @idempotent()
-    def resplit(self, request: Request, *_: Any, **__: Any) -> Response:
-        """Make a new version with the same pictures, split anew."""
+    @contextmanager
+    def _copied(self, request: Request) -> Iterator[Copy]:
+        """Check a request and copy its version, before anything is locked."""
         version = self.get_object()
         body = ResplitSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        made = services.resplit_version(version=version, **body.validated_data)
+        with services.copy_version(version=version, **body.validated_data) as copy:
+            yield copy
+
+    @extend_schema(request=ResplitSerializer, responses={201: VersionSerializer})
+    @action(detail=True, methods=["post"])
+    @idempotent(prepare=_copied)
+    def resplit(self, request: Request, copy: Copy, *_: Any, **__: Any) -> Response:
+        """Make a new version with the same pictures, split anew."""
+        made = services.publish_copy(copy=copy)
         return Response(self.shown(made), status=status.HTTP_201_CREATED)
 
 

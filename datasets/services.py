@@ -1,27 +1,19 @@
 """What people do with datasets: import into them, split them anew, rename and remove them."""
 
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max, RestrictedError
+from django.db.models import RestrictedError
 
 import datasets.errors  # noqa: F401  registers the codes
 from accounts.models import User
-from datasets import cleaning
+from datasets import cleaning, resplit
 from datasets.errors import from_storage
-from datasets.models import (
-    Dataset,
-    DatasetClass,
-    DatasetImage,
-    DatasetVersion,
-    Import,
-    uploads_storage,
-)
+from datasets.models import Dataset, DatasetVersion, Import, uploads_storage
 from datasets.names import file_name, printable
-from datasets.split import SplitItem, assign
-from datasets.tally import Tally
+from datasets.versions import next_version
 from jobs import queue
 from jobs.errors import UserError
 from projects.models import Project
@@ -29,8 +21,6 @@ from projects.names import MAX_LENGTH, clean_name
 from storage.errors import StorageError
 from storage.local import put_file
 from storage.names import id_name
-
-_FEWEST = 2
 
 
 def create_import(
@@ -65,7 +55,7 @@ def create_import(
         with transaction.atomic():
             _lock(project)
             home = dataset or _new_dataset(project, dataset_name or _name_after(job.file_name))
-            job.version = _next_version(home, job.source, split_ratio, split_seed)
+            job.version = next_version(home, job.source, split_ratio, split_seed)
             job.save()
             queue.submit(job)
     except BaseException:
@@ -132,22 +122,30 @@ def resplit_version(
 ) -> DatasetVersion:
     """Make the next version of a dataset: the same pictures and boxes, divided anew.
 
-    Pictures that were kept for the test stay so.
+    Pictures that were kept for the test stay so. Not inside a transaction: what takes long is to be
+    seen by nobody, and yet keep nobody waiting.
 
     Raises:
         UserError: `version_not_ready`, `dataset_gone`, or `too_few_pictures` to divide.
     """
-    if version.status != DatasetVersion.Status.READY:
-        raise UserError("version_not_ready")
-    items = _items(version)
-    if len(items) < _FEWEST:
-        raise UserError("too_few_pictures")
-    split = assign(items, ratio=split_ratio, seed=split_seed, keep=True)
-    with transaction.atomic():
-        made = _next_version(version.dataset, "resplit", split_ratio, split_seed)
-        made.layout = {"format": "resplit", "of": str(version.pk)}
-        _copy_images(version, made, split.of)
-    return made
+    with copy_version(version=version, split_ratio=split_ratio, split_seed=split_seed) as copy:
+        return publish_copy(copy=copy)
+
+
+def copy_version(
+    *, version: DatasetVersion, split_ratio: float, split_seed: int = 0
+) -> AbstractContextManager[resplit.Copy]:
+    """Do what takes long of `resplit_version`; a copy that is not published goes at the end."""
+    return resplit.copied(version, split_ratio, split_seed)
+
+
+def publish_copy(*, copy: resplit.Copy) -> DatasetVersion:
+    """Make a copy the next version that can be used; this may be part of a transaction.
+
+    Raises:
+        UserError: `dataset_gone`.
+    """
+    return resplit.publish(copy)
 
 
 def _lock(project: Project) -> None:
@@ -186,58 +184,3 @@ def _new_dataset(project: Project, name: str) -> Dataset:
         raise UserError("dataset_name_taken", name=name)
     found: Dataset = there
     return found
-
-
-def _next_version(
-    dataset: Dataset, source: str, split_ratio: float, split_seed: int
-) -> DatasetVersion:
-    """Make the next version; the dataset is locked, so that no number is given twice."""
-    if not Dataset.objects.select_for_update(no_key=True).filter(pk=dataset.pk).first():
-        raise UserError("dataset_gone")
-    newest = dataset.versions.aggregate(newest=Max("number"))["newest"] or 0
-    return DatasetVersion.objects.create(
-        dataset=dataset,
-        number=newest + 1,
-        source=source,
-        split_ratio=split_ratio,
-        split_seed=split_seed,
-    )
-
-
-def _items(version: DatasetVersion) -> list[SplitItem]:
-    test = DatasetImage.Split.TEST
-    rows = version.images.values_list("picture__sha256", "boxes", "split").iterator()
-    return [
-        SplitItem(
-            sha256, frozenset(int(row[0]) for row in boxes), given=test if split == test else None
-        )
-        for sha256, boxes, split in rows
-    ]
-
-
-def _copy_images(version: DatasetVersion, made: DatasetVersion, split: dict[str, str]) -> None:
-    """Give the new version the classes and images of the old one, each image on its new side."""
-    rows = DatasetClass.objects.filter(version=version).order_by("index")
-    classes = [DatasetClass(version=made, index=row.index, name=row.name) for row in rows]
-    tally = Tally(DatasetClass.objects.bulk_create(classes))
-    images = DatasetImage.objects.filter(version=version).select_related("picture")
-    for chunk in images.in_chunks():
-        copies = [
-            DatasetImage(
-                version_id=made.pk,
-                picture_id=image.picture_id,
-                position=image.position,
-                file_name=image.file_name,
-                split=split[image.picture.sha256],
-                boxes=image.boxes,
-            )
-            for image in chunk
-        ]
-        DatasetImage.objects.bulk_create(copies)
-        for copy, image in zip(copies, chunk, strict=True):
-            copy.picture = image.picture
-        tally.add(copies)
-    tally.save_classes()
-    for name, value in tally.fields().items():
-        setattr(made, name, value)
-    made.save()

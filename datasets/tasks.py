@@ -2,7 +2,7 @@
 
 import os
 
-from datasets import cleaning
+from datasets import cleaning, resplit
 from datasets.errors import from_storage
 from datasets.ingest import Ingest
 from datasets.models import Import
@@ -23,6 +23,7 @@ def run_import(import_id: str) -> None:
     if row is not None:
         cleaning.remove_unused_pictures(row["project"])
     cleaning.sweep_uploads()
+    resplit.sweep()
 
 
 def import_zip(job: Import, reporter: Reporter) -> Commit:
