@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from typing import Any
 
 import django
 from channels.routing import ProtocolTypeRouter, URLRouter
@@ -21,9 +22,17 @@ from jobs.origin import SameOriginOnly  # noqa: E402
 # Django spools bodies there: beside the data, where there is room, and not in memory.
 tempfile.tempdir = str(settings.FILE_UPLOAD_TEMP_DIR)
 
+
+async def http(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Answer a request. Where people come by https, TLS has ended at the proxy in front of us."""
+    scheme = "https" if settings.IS_HTTPS else scope["scheme"]
+    await _http({**scope, "scheme": scheme}, receive, send)
+
+
+_http = BodyLimit(ThreadedHandler())
 application = ProtocolTypeRouter(
     {
-        "http": BodyLimit(ThreadedHandler()),
+        "http": http,
         "websocket": SameOriginOnly(SessionMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )

@@ -19,6 +19,8 @@ HOST = env.str("CVTRAINER_HOST", default="127.0.0.1")
 PORT = env.int("CVTRAINER_PORT", default=8000)
 PUBLIC_URL = env.str("CVTRAINER_PUBLIC_URL", default=f"http://{HOST}:{PORT}")
 ALLOWED_HOSTS = env.list("CVTRAINER_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+# Networks whose X-Forwarded-For is believed: the proxies in front of us.
+TRUSTED_PROXIES = env.list("CVTRAINER_TRUSTED_PROXIES", default=[])
 IS_HTTPS = PUBLIC_URL.startswith("https://")
 SOURCE_URL = env.str("CVTRAINER_SOURCE_URL", default="/source/")
 
@@ -61,6 +63,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.middleware.UserLanguageMiddleware",
+    "cvtrainer_site.api.clock.UtcMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -209,6 +212,8 @@ USE_TZ = True
 TIME_ZONE = env.str("CVTRAINER_TIME_ZONE", default="Asia/Ho_Chi_Minh")
 
 API_REQUESTS_PER_MINUTE = env.int("CVTRAINER_API_REQUESTS_PER_MINUTE", default=6000)
+# Of one address without a valid token or session.
+API_STRANGERS_PER_MINUTE = 300
 
 LOGGING = logs.configure(env.str("CVTRAINER_LOG_LEVEL", default="INFO"))
 # One line a request, when it has been answered.

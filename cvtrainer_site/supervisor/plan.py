@@ -47,7 +47,10 @@ def web() -> Program:
         "--log-level": "warning",
         "--lifespan": "off",
     }
-    flags = ("--no-proxy-headers", "--no-access-log", "--no-server-header")
+    if settings.TRUSTED_PROXIES:
+        options["--forwarded-allow-ips"] = ",".join(settings.TRUSTED_PROXIES)
+    proxied = "--proxy-headers" if settings.TRUSTED_PROXIES else "--no-proxy-headers"
+    flags = (proxied, "--no-access-log", "--no-server-header")
     pairs = [part for pair in options.items() for part in pair]
     command = (sys.executable, "-m", "uvicorn", "cvtrainer_site.asgi:application", *pairs, *flags)
     return Program("web", command, {"MALLOC_ARENA_MAX": "2"})
