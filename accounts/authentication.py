@@ -14,6 +14,7 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
 from accounts.models import ApiToken
+from accounts.throttling import count_stranger
 
 #: A token's last use is noted at most this often: reading must not write each time.
 _NOTED_EVERY = timedelta(minutes=1)
@@ -21,6 +22,20 @@ _NOTED_EVERY = timedelta(minutes=1)
 
 class BearerAuthentication(TokenAuthentication):  # type: ignore[misc]
     """`Authorization: Bearer <token>`; confines the user to the token's project."""
+
+    def authenticate(self, request: Request) -> tuple[Any, ApiToken] | None:
+        """Return (user, token), or None where there is no bearer token.
+
+        Raises:
+            AuthenticationFailed: the token is of no use.
+            Throttled: too many such tokens came from this address.
+        """
+        try:
+            found: tuple[Any, ApiToken] | None = super().authenticate(request)
+        except AuthenticationFailed:
+            count_stranger(request)
+            raise
+        return found
 
     def authenticate_credentials(self, token: bytes) -> tuple[Any, ApiToken]:
         """Return (user, token) by one query for the digest, which is the primary key.

@@ -6,6 +6,7 @@ from rest_framework.permissions import SAFE_METHODS, IsAuthenticated
 from rest_framework.request import Request
 
 from accounts.models import Scope
+from accounts.throttling import count_stranger
 
 
 class IsAuthenticatedWithScope(IsAuthenticated):
@@ -17,8 +18,13 @@ class IsAuthenticatedWithScope(IsAuthenticated):
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Check sign-in and scope."""
+        """Check sign-in and scope.
+
+        Raises:
+            Throttled: too many requests of nobody known came from this address.
+        """
         if not super().has_permission(request, view):
+            count_stranger(request)
             return False
         token: Any = request.auth
         if token is None or getattr(view, "any_scope", False):

@@ -244,6 +244,32 @@ def test_too_many_requests_are_held_back(
     assert later.status_code == 200
 
 
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer guessed"}])
+def test_strangers_are_held_back_and_nobody_with_them(
+    api: ClientFactory,
+    owner: User,
+    valkey: Valkey,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    headers: dict[str, str],
+) -> None:
+    monkeypatch.setattr(ForgivingRedisCache, "_away_until", 0.0)
+    valkey.client().flushall()
+    settings.API_STRANGERS_PER_MINUTE = 2
+
+    with time_machine.travel("2026-11-23 10:00:20+00:00", tick=False):
+        answers = [
+            APIClient().get("/api/v1/me/", headers={**headers, "x-forwarded-for": str(number)})
+            for number in range(4)
+        ]
+        known = api(owner).get("/api/v1/me/")
+
+    assert [answer.status_code for answer in answers] == [401, 401, 429, 429]
+    check(answers[-1], 429, "throttled")
+    assert answers[-1]["Retry-After"] == "40"
+    assert known.status_code == 200
+
+
 def test_nobody_waits_for_a_redis_that_hangs(
     api: ClientFactory, owner: User, valkey: Valkey
 ) -> None:
