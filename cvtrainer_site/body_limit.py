@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.utils import translation
+from rest_framework.exceptions import NotAuthenticated
 
 from accounts.middleware import language_asked_for
 from cvtrainer_site.api.errors import problem_of
@@ -19,7 +20,7 @@ Message = dict[str, Any]
 
 #: Where files arrive; everywhere else a body is a form or a little JSON.
 _TAKES_FILES = re.compile(
-    r"/api/v1/(imports|detections|uploads)/|/api/v1/models/import/$|/projects/[^/]+/(import|detect)/$"
+    r"/api/v1/((imports|detections|models/import)/$|uploads/)|/projects/[^/]+/(import|detect)/$"
 )
 _SLACK = 64 * 1024
 _MIB = 1024 * 1024
@@ -27,6 +28,7 @@ _MIB = 1024 * 1024
 _COPIES = 2
 #: Always left for the database.
 _RESERVE = 64 * _MIB
+_LOOK_EVERY = 32 * _MIB
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -40,7 +42,8 @@ class BodyLimit:
         """Pass the request on, or answer 413 or 507."""
         limit, declared = _limit(scope), _declared(scope)
         if declared > limit:
-            await _refuse(scope, send, RequestDataTooBig())
+            is_stranger = _TAKES_FILES.match(scope["path"]) and not _says_who(scope)
+            await _refuse(scope, send, NotAuthenticated() if is_stranger else RequestDataTooBig())
             return
         if _lacks_room(declared):
             await _refuse(scope, send, _NoRoom(declared))
@@ -83,6 +86,7 @@ class _Counted:
     def __init__(self, receive: Any, left: int) -> None:
         self._receive = receive
         self._left = left
+        self._since_look = 0
 
     @property
     def is_too_large(self) -> bool:
@@ -91,14 +95,31 @@ class _Counted:
 
     async def __call__(self) -> Message:
         message: Message = await self._receive()
-        self._left -= len(message.get("body", b""))
+        size = len(message.get("body", b""))
+        self._left -= size
+        self._since_look += size
+        if self._since_look > _LOOK_EVERY:
+            self._look_for_room()
         return {"type": "http.disconnect"} if self.is_too_large else message
+
+    def _look_for_room(self) -> None:
+        # Others write too, and a body in chunks does not say how large it is.
+        self._since_look = 0
+        if _free() < 0:
+            raise OSError(errno.ENOSPC, "The last of the disk is for the database.")
 
 
 def _limit(scope: Scope) -> int:
-    if _TAKES_FILES.match(scope["path"]):
+    if _TAKES_FILES.match(scope["path"]) and _says_who(scope):
         return int(settings.MAX_UPLOAD_BYTES) + _SLACK
     return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE) + _SLACK
+
+
+def _says_who(scope: Scope) -> bool:
+    """Tell whether there is a name at all to check: Django takes the body before it does."""
+    return bool(_header(scope, b"authorization")) or settings.SESSION_COOKIE_NAME in _header(
+        scope, b"cookie"
+    )
 
 
 def _declared(scope: Scope) -> int:
@@ -118,7 +139,7 @@ def _free() -> int:
     return shutil.disk_usage(settings.FILE_UPLOAD_TEMP_DIR).free - _RESERVE
 
 
-async def _refuse(scope: Scope, send: Any, reason: RequestDataTooBig | _NoRoom) -> None:
+async def _refuse(scope: Scope, send: Any, reason: Exception) -> None:
     language = language_asked_for(_header(scope, b"accept-language")) or settings.LANGUAGE_CODE
     with translation.override(language):
         problem = reason.problem() if isinstance(reason, _NoRoom) else problem_of(reason)

@@ -1,6 +1,7 @@
 """A body that is larger than its address takes is cut off, whatever it says about its length."""
 
 import json
+import shutil
 from typing import Any
 
 import pytest
@@ -81,16 +82,59 @@ async def test_a_body_without_a_true_length_is_cut_off(headers: dict[str, str]) 
     assert len(exchange.sent) == 2
 
 
-async def test_where_files_arrive_the_limit_is_another(settings: Any) -> None:
+FILES = (
+    "/api/v1/imports/",
+    "/api/v1/detections/",
+    "/api/v1/uploads/",
+    "/projects/x/import/",
+)
+SIGNED_IN = ({"authorization": "Bearer x"}, {"cookie": "a=b; sessionid=x"})
+
+
+@pytest.mark.parametrize("path", FILES)
+@pytest.mark.parametrize("headers", SIGNED_IN)
+async def test_where_files_arrive_the_limit_is_another(
+    settings: Any, path: str, headers: dict[str, str]
+) -> None:
     settings.MAX_UPLOAD_BYTES = 20_000_000
 
-    for path in (
-        "/api/v1/imports/",
-        "/api/v1/detections/",
-        "/api/v1/uploads/",
-        "/projects/x/import/",
-    ):
-        exchange = Exchange(path, 2000)
-        await exchange.run()
-        assert exchange.status == 413
-        assert 20 <= exchange.taken <= 22, path
+    exchange = Exchange(path, 2000, **headers)
+    await exchange.run()
+
+    assert exchange.status == 413
+    assert 20 <= exchange.taken <= 22
+
+
+@pytest.mark.parametrize("path", FILES)
+async def test_a_stranger_sends_no_files(path: str) -> None:
+    told = Exchange(path, 2000, content_length="2000000000")
+    await told.run()
+    assert (told.status, told.problem["code"]) == (401, "not_authenticated")
+    assert told.taken == 0
+
+    untold = Exchange(path, 2000)
+    await untold.run()
+    assert untold.status == 413
+    assert untold.taken <= 7
+
+
+async def test_below_where_files_arrive_a_body_is_small() -> None:
+    exchange = Exchange("/api/v1/imports/1/cancel/", 2000, **SIGNED_IN[0])
+    await exchange.run()
+    assert exchange.status == 413
+    assert exchange.taken <= 7
+
+
+async def test_a_body_in_chunks_leaves_room_for_the_database(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    exchange = Exchange("/api/v1/imports/", 2000, **SIGNED_IN[0])
+    free = shutil.disk_usage("/")
+
+    def usage(_: Any) -> Any:
+        return free._replace(free=(1000 if exchange.taken < 40 else 50) * 1024 * 1024)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    await exchange.run()
+    assert (exchange.status, exchange.problem["code"]) == (507, "disk_full")
+    assert exchange.taken < 80

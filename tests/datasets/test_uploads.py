@@ -25,7 +25,7 @@ _Usage = namedtuple("_Usage", "total used free")
 
 async def answer(application: Any, *parts: bytes, length: int | None = None) -> tuple[int, bytes]:
     """Send a body to the imports of an ASGI application; return status and body of its answer."""
-    headers = [(b"accept-language", b"en")]
+    headers = [(b"accept-language", b"en"), (b"authorization", b"Bearer x")]
     if length is not None:
         headers.append((b"content-length", str(length).encode()))
     scope = {"type": "http", "method": "POST", "path": "/api/v1/imports/", "headers": headers}
