@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import ReadOnlyAdmin, SuperuserMixin
 from accounts.models import ApiToken, IdempotentAnswer, User
+from jobs.models import StreamTicket
 
 admin.site.unregister(Group)
 
@@ -89,3 +90,12 @@ class IdempotentAnswerAdmin(SuperuserMixin, ReadOnlyAdmin):
     list_filter = ["status_code", "created_at"]
     date_hierarchy = "created_at"
     fields = ["key", "user", "path", "status_code", "created_at", "body"]
+
+
+@admin.register(StreamTicket)
+class StreamTicketAdmin(SuperuserMixin, ReadOnlyAdmin):
+    """Tickets for sockets that are still open: made by machines, gone in a minute."""
+
+    list_display = ["user", "expires_at"]
+    search_fields = ["user__username"]
+    fields = ["user", "expires_at"]

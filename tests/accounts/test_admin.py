@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import ApiToken, IdempotentAnswer, User
+from jobs.models import StreamTicket
 from projects.models import Membership, Project
 from tests import factories
 
@@ -29,7 +30,7 @@ SHOWN_ELSEWHERE = {
     "epochmetrics",
 }
 #: What only superusers come near, and what they may do with it.
-FOR_SUPERUSERS = {User: "ac", Group: "acd", ApiToken: "d", IdempotentAnswer: ""}
+FOR_SUPERUSERS = {User: "ac", Group: "acd", ApiToken: "d", IdempotentAnswer: "", StreamTicket: ""}
 
 
 def registered() -> list[Any]:
