@@ -27,8 +27,9 @@ class Postgres:
 
     def __init__(self, base: Path | None = None) -> None:
         """Make a server, or take over the one in a folder (of the session that started us)."""
-        # Not in the data home: the unprivileged user has to reach it.
-        self.base = base or Path(tempfile.mkdtemp(prefix="cvt-pg-"))
+        # Not in the data home, where `cvtrainer_site.asgi` puts temporary files: the unprivileged
+        # user has to reach it.
+        self.base = base or Path(tempfile.mkdtemp("", "cvt-pg-", os.environ.get("TMPDIR", "/tmp")))
         self.user = _unprivileged_user()
         self.data = self.base / "data"
         self._secret = self.base / "password"
