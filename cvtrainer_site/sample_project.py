@@ -10,6 +10,7 @@ from accounts.models import User
 from cvtrainer_site import env as site_env
 from datasets import services as datasets
 from datasets.models import Import
+from datasets.uploads import stored_upload
 from projects import services as projects
 from samples.shelf_scenes import write_sample_zip
 
@@ -30,12 +31,9 @@ def create_sample_project(*, user: User) -> Import:
         name=_("Sample: drawn shelves"),
         description=_("Drawn pictures to try the three steps with; delete it when you like."),
     )
-    with path.open("rb") as file:
+    with path.open("rb") as file, stored_upload(File(file, name="sample.zip")) as upload:
         return datasets.create_import(
-            project=project,
-            user=user,
-            file=File(file, name="sample.zip"),
-            dataset_name=_("Drawn shelves"),
+            project=project, user=user, upload=upload, dataset_name=_("Drawn shelves")
         )
 
 

@@ -37,6 +37,7 @@ from datasets.serializers import (
     ResplitSerializer,
     VersionSerializer,
 )
+from datasets.uploads import stored_upload
 from jobs.api import JobActionsMixin
 from jobs.errors import UserError
 from projects.filters import ClosedOrderingFilter
@@ -63,12 +64,22 @@ class ImportViewSet(JobActionsMixin, ListMixin, RetrieveMixin, CreateMixin, Proj
     write_scope = "import"
     filterset_fields = ("project", "status")
     ordering_fields = ("created_at", "status")
-    created_status = status.HTTP_202_ACCEPTED
 
-    def perform_create(self, serializer: BaseSerializer[Any]) -> Import:
-        """Store the upload and queue its import."""
+    @contextmanager
+    def _stored(self, request: Request) -> Iterator[dict[str, Any]]:
+        """Check a request and store its ZIP, before anything is locked."""
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
         values = {k: v for k, v in serializer.validated_data.items() if k != "source"}
-        return services.create_import(user=self.user, **values)
+        with stored_upload(values.pop("file")) as upload:
+            yield {**values, "upload": upload}
+
+    @extend_schema(responses={202: ImportSerializer})
+    @idempotent(prepare=_stored)
+    def create(self, request: Request, values: dict[str, Any], *_: Any, **__: Any) -> Response:
+        """Queue the import of a ZIP."""
+        job = services.create_import(user=self.user, **values)
+        return Response(self.shown(job), status=status.HTTP_202_ACCEPTED)
 
     @extend_schema(request=None, responses={202: ImportSerializer})
     @action(detail=True, methods=["post"])

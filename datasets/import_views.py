@@ -16,6 +16,7 @@ from datasets import services
 from datasets.forms import ZipImportForm
 from datasets.models import Dataset, Import
 from datasets.preview import preview_of
+from datasets.uploads import stored_upload
 from jobs import queue
 from jobs.errors import UserError
 from jobs.states import Status
@@ -88,16 +89,17 @@ def _start_import(project: Project, user: User, form: ZipImportForm) -> Import |
     """Start the import of a valid form; what speaks against it goes into the form."""
     data = form.cleaned_data
     try:
-        return services.create_import(
-            project=project,
-            user=user,
-            dataset=data["dataset"],
-            dataset_name=data["dataset_name"],
-            file=data["file"],
-            split_ratio=data["split_percent"] / 100,
-            split_seed=data["split_seed"],
-            keep_splits=data["keep_splits"],
-        )
+        with stored_upload(data["file"]) as upload:
+            return services.create_import(
+                project=project,
+                user=user,
+                upload=upload,
+                dataset=data["dataset"],
+                dataset_name=data["dataset_name"],
+                split_ratio=data["split_percent"] / 100,
+                split_seed=data["split_seed"],
+                keep_splits=data["keep_splits"],
+            )
     except UserError as error:
         form.add_error("file", f"{error.message} {error.hint}")
         return None

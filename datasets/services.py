@@ -2,7 +2,6 @@
 
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import RestrictedError
@@ -10,57 +9,51 @@ from django.db.models import RestrictedError
 import datasets.errors  # noqa: F401  registers the codes
 from accounts.models import User
 from datasets import cleaning, resplit
-from datasets.errors import from_storage
-from datasets.models import Dataset, DatasetVersion, Import, uploads_storage
-from datasets.names import file_name, printable
+from datasets.models import Dataset, DatasetVersion, Import
+from datasets.names import printable
+from datasets.uploads import StoredUpload
 from datasets.versions import next_version
 from jobs import queue
 from jobs.errors import UserError
 from projects.models import Project
 from projects.names import MAX_LENGTH, clean_name
-from storage.errors import StorageError
-from storage.local import put_file
-from storage.names import id_name
 
 
 def create_import(
     *,
     project: Project,
     user: User,
-    file: Any,
+    upload: StoredUpload,
     dataset: Dataset | None = None,
     dataset_name: str = "",
     split_ratio: float = 0.2,
     split_seed: int = 0,
     keep_splits: bool = True,
 ) -> Import:
-    """Store a ZIP and queue its import as the next version of a dataset.
+    """Queue the import of a stored ZIP as the next version of a dataset.
 
     Args:
-        file: an uploaded file; its name is shown, never used as a path.
+        upload: from `uploads.stored_upload`; the import owns it from now on.
         dataset: one of the project's; without it a new one is made.
         dataset_name: of the new one; the file's name where it is empty.
         split_ratio: share of the pictures that goes to validation, 0 < r < 1.
 
     Raises:
-        UserError: the dataset is another project's, its name is taken, or the disk is full.
+        UserError: the dataset is another project's, or its name is taken.
         ValidationError: the name is not one.
     """
     if dataset is not None and dataset.project_id != project.pk:
         raise UserError("dataset_foreign")
-    job = Import(project=project, created_by=user, source=Import.Source.ZIP)
-    job.keep_splits, job.file_name = keep_splits, file_name(str(file.name or ""))
-    _store_upload(job, file)
-    try:
-        with transaction.atomic():
-            _lock(project)
-            home = dataset or _new_dataset(project, dataset_name or _name_after(job.file_name))
-            job.version = next_version(home, job.source, split_ratio, split_seed)
-            job.save()
-            queue.submit(job)
-    except BaseException:
-        uploads_storage().delete(job.file.name)
-        raise
+    job = Import(pk=upload.import_id, project=project, created_by=user, source=Import.Source.ZIP)
+    job.keep_splits, job.file_name = keep_splits, upload.file_name
+    job.file.name = upload.name
+    with transaction.atomic():
+        _lock(project)
+        home = dataset or _new_dataset(project, dataset_name or _name_after(job.file_name))
+        job.version = next_version(home, job.source, split_ratio, split_seed)
+        job.save()
+        queue.submit(job)
+    upload.is_taken = True
     return job
 
 
@@ -151,23 +144,6 @@ def publish_copy(*, copy: resplit.Copy) -> DatasetVersion:
 def _lock(project: Project) -> None:
     """Make whoever else starts an import here, or cleans up, wait for the transaction's end."""
     Project.objects.select_for_update(no_key=True).filter(pk=project.pk).first()
-
-
-def _store_upload(job: Import, file: Any) -> None:
-    """Put the upload where the worker finds it; a file that is on the disk already is moved."""
-    name = id_name("imports", job.pk, ".zip")
-    storage = uploads_storage()
-    with suppress(NotImplementedError, AttributeError, OSError):
-        source, target = Path(file.temporary_file_path()), Path(storage.path(name))
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        source.rename(target)
-        job.file.name = name
-        return
-    try:
-        put_file(storage, name, file.chunks())
-    except StorageError as error:
-        raise from_storage(error) from error
-    job.file.name = name
 
 
 def _name_after(uploaded: str) -> str:

@@ -12,6 +12,7 @@ from accounts.models import User
 from datasets import services
 from datasets.models import Import
 from datasets.tasks import run_import
+from datasets.uploads import stored_upload
 from projects.models import Project
 from tests.datasets.samples import jpeg
 from tests.storage.zips import Content, zip_of
@@ -24,7 +25,13 @@ def queue_zip(project: Project, user: User, content: bytes, **options: Any) -> I
     """Make an import that waits."""
     file = SimpleUploadedFile("hàng.zip", content)
     defaults = {"dataset_name": "" if "dataset" in options else "Kệ hàng"}
-    return services.create_import(project=project, user=user, file=file, **{**defaults, **options})
+    return queue_file(project, user, file, **{**defaults, **options})
+
+
+def queue_file(project: Project, user: User, file: Any, **options: Any) -> Import:
+    """Store an uploaded file and make an import that waits."""
+    with stored_upload(file) as upload:
+        return services.create_import(project=project, user=user, upload=upload, **options)
 
 
 def import_zip(project: Project, user: User, content: bytes, **options: Any) -> Import:

@@ -10,15 +10,17 @@ from typing import Any
 import pytest
 from asgiref.testing import ApplicationCommunicator
 from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile
+from django.db import connection
 
 from accounts.models import User
 from cvtrainer_site.body_limit import BodyLimit
-from datasets import services
+from datasets import uploads
 from datasets.models import Import
 from jobs.errors import UserError
 from projects.models import Project
 from storage.errors import StorageError
-from tests.datasets.importing import labelled_zip, stored_files
+from tests.datasets.importing import labelled_zip, queue_file, stored_files
+from tests.personas import ClientFactory
 
 _Usage = namedtuple("_Usage", "total used free")
 
@@ -93,7 +95,7 @@ class TestTheFile:
         file.write(b"text")
         file.flush()
         inode = os.fstat(file.file.fileno()).st_ino
-        job = services.create_import(project=project, user=owner, file=file, dataset_name="x")
+        job = queue_file(project, owner, file, dataset_name="x")
         stored = Path(job.file.path).stat()
         assert (stored.st_ino, stored.st_nlink) == (inode, 1)
         assert stored.st_mode & 0o077 == 0
@@ -105,10 +107,10 @@ class TestTheFile:
             raise StorageError("storage_full", free_mb=7)
 
         before = stored_files()
-        monkeypatch.setattr(services, "put_file", full)
+        monkeypatch.setattr(uploads, "put_file", full)
         file = SimpleUploadedFile("a.zip", labelled_zip(2))
         with pytest.raises(UserError, match="storage_full") as caught:
-            services.create_import(project=project, user=owner, file=file)
+            queue_file(project, owner, file)
         assert caught.value.status == 507
         assert "7 MB" in caught.value.message
         assert not Import.objects.exists()
@@ -127,7 +129,32 @@ class TestTheFile:
     ) -> None:
         file = SimpleUploadedFile("a.zip", b"x")
         file._name = name  # as a client sends it, past Django's own care
-        job = services.create_import(project=project, user=owner, file=file)
+        job = queue_file(project, owner, file)
         assert job.file_name == shown
         assert job.file.name == f"imports/{job.pk}.zip"
         assert len(job.version.dataset.name) <= 100
+
+    def test_is_stored_before_anything_is_locked(
+        self, project: Project, owner: User, api: ClientFactory, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """On SQLite nobody writes while a transaction is open, and 20 GB take their time."""
+        real, locked = uploads._store, []
+
+        def store(*args: Any) -> None:
+            locked.append(connection.in_atomic_block)
+            real(*args)
+
+        monkeypatch.setattr(uploads, "_store", store)
+        before = stored_files()
+        answers = [
+            api(owner).post(
+                "/api/v1/imports/",
+                {"project": str(project.pk), "file": SimpleUploadedFile("a.zip", labelled_zip(2))},
+                headers={"Idempotency-Key": "once"},
+            )
+            for _ in range(2)
+        ]
+        assert [answer.status_code for answer in answers] == [202, 202]
+        assert answers[0].json()["id"] == answers[1].json()["id"]
+        assert locked == [False]
+        assert len(stored_files() - before) == 1

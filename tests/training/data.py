@@ -8,11 +8,11 @@ from typing import Any
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image, ImageDraw
 
-from datasets import services
 from datasets.models import DatasetVersion
 from datasets.tasks import run_import
 from jobs import queue
 from projects.models import Project
+from tests.datasets.importing import queue_file
 
 SIDE = 64
 _CLASSES = {"hộp đỏ": (200, 30, 30), "lon xanh": (30, 60, 200)}
@@ -51,9 +51,7 @@ def imported_version(project: Project, user: Any, monkeypatch: Any) -> DatasetVe
     """Import the rectangles as a worker would, and return the version."""
     monkeypatch.setattr(queue, "submit", lambda job, **_: None)
     file = SimpleUploadedFile("rectangles.zip", rectangles_zip())
-    job = services.create_import(
-        project=project, user=user, file=file, dataset_name="rectangles", split_ratio=0.25
-    )
+    job = queue_file(project, user, file, dataset_name="rectangles", split_ratio=0.25)
     run_import(str(job.pk))
     job.refresh_from_db()
     assert job.status == "succeeded", job.error
