@@ -7,3 +7,7 @@ class AccountsConfig(AppConfig):
     """Names the app."""
 
     name = "accounts"
+
+    def ready(self) -> None:
+        """Take part in the housekeeping."""
+        import accounts.leftovers  # noqa: F401

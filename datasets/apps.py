@@ -7,3 +7,7 @@ class DatasetsConfig(AppConfig):
     """Names the app."""
 
     name = "datasets"
+
+    def ready(self) -> None:
+        """Take part in the housekeeping."""
+        import datasets.leftovers  # noqa: F401

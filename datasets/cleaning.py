@@ -1,4 +1,4 @@
-"""Removes what nobody needs any more: pictures that no version uses, uploads that were imported.
+"""Removes what nobody needs any more: pictures that no version uses.
 
 A picture's row is there before its files are (picture_store.py), so that rows tell of every file.
 Rows and files go together under the project's lock, and only while no import of the project is on:
@@ -6,20 +6,14 @@ an import begins under the same lock (services.py), and may be about to use any 
 """
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
-from django.utils import timezone
 
 from datasets.models import Import, Picture, images_storage
-from jobs.states import Status
 from projects.models import Project
 
 _BATCH = 100
-#: How long an upload waits for another try after we failed.
-_KEPT = timedelta(days=7)
 
 
 def remove_unused_pictures(project_id: Any) -> int:
@@ -54,17 +48,6 @@ def forget_files(project_id: Any, pictures: Iterable[Picture]) -> None:
         for known in rows.values_list("sha256", flat=True):
             del by_digest[known]
         _delete_files(by_digest.values())
-
-
-def sweep_uploads() -> None:
-    """Remove uploads that were to go when their import ended, where a worker died before it did.
-
-    Of imports that failed through our fault after a while too.
-    """
-    ended = Q(status__in=[Status.SUCCEEDED, Status.CANCELED])
-    ended |= Q(status=Status.FAILED, finished_at__lt=timezone.now() - _KEPT)
-    for job in Import.objects.filter(ended).exclude(file=""):
-        job.drop_upload()
 
 
 def _is_quiet(project_id: Any) -> bool:

@@ -2,7 +2,7 @@
 
 import os
 
-from datasets import cleaning, resplit
+from datasets import cleaning
 from datasets.errors import from_storage
 from datasets.ingest import Ingest
 from datasets.models import Import
@@ -22,8 +22,6 @@ def run_import(import_id: str) -> None:
     run_job(Import, import_id, import_zip)
     if row is not None:
         cleaning.remove_unused_pictures(row["project"])
-    cleaning.sweep_uploads()
-    resplit.sweep()
 
 
 def import_zip(job: Import, reporter: Reporter) -> Commit:

@@ -9,5 +9,6 @@ class DetectionConfig(AppConfig):
     name = "detection"
 
     def ready(self) -> None:
-        """Let pictures go with the rows of detections, whoever deletes them."""
+        """Let pictures go with the rows of detections, whoever deletes them; keep house."""
+        import detection.leftovers
         import detection.picture_files  # noqa: F401

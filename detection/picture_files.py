@@ -10,6 +10,7 @@ A row names one file only, and a worker that dies names none of those it wrote: 
 
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,7 @@ PREVIEW_SIDE = 1600
 #: A JPEG may be coded such that its coefficients are needed all at once: 6 bytes a pixel.
 _MOST_JPEG_PIXELS = 16_000_000
 _MOST_OTHER_PIXELS = 4_000_000
+_ROOT = "detections"
 
 
 @dataclass(frozen=True)
@@ -68,20 +70,34 @@ def needs_preview(width: int, height: int, suffix: str) -> bool:
 
 def remove_pictures(detection_id: UUID) -> None:
     """Remove every file of a detection, whoever wrote it and whatever its rows name."""
-    storage, folder = detections_storage(), _folder(detection_id)
-    try:
-        _, names = storage.listdir(folder)
-    except FileNotFoundError:
-        return
-    remove_files([(storage, f"{folder}/{name}") for name in names if name])
+    storage = detections_storage()
+    remove_files([(storage, name) for name in _files(detection_id)])
     with suppress(OSError):  # a worker may just be writing; it looks for its row afterwards
-        storage.delete(folder)
+        storage.delete(_folder(detection_id))
 
 
 def remove_if_gone(detection_id: UUID) -> None:
     """Remove what a worker wrote for a detection that was deleted meanwhile."""
     if not Detection.objects.filter(pk=detection_id).exists():
         remove_pictures(detection_id)
+
+
+def detections_stored() -> list[UUID]:
+    """Return the ids of all detections that have a folder, whether there is a row or not."""
+    found = []
+    with suppress(FileNotFoundError):
+        for name in detections_storage().listdir(_ROOT)[0]:
+            with suppress(ValueError):  # not ours
+                found.append(UUID(name))
+    return found
+
+
+def are_older(detection_id: UUID, moment: datetime) -> bool:
+    """Tell whether every file of a detection, or its empty folder, is from before a moment."""
+    storage, names = detections_storage(), _files(detection_id) or [_folder(detection_id)]
+    with suppress(FileNotFoundError):  # it is just being removed
+        return all(storage.get_modified_time(name) < moment for name in names)
+    return False
 
 
 @receiver(post_delete, sender=Detection)
@@ -91,5 +107,13 @@ def _remove_with_the_row(instance: Detection, using: str, **_: Any) -> None:
     transaction.on_commit(lambda: remove_pictures(detection_id), using=using, robust=True)
 
 
+def _files(detection_id: UUID) -> list[str]:
+    folder = _folder(detection_id)
+    try:
+        return [f"{folder}/{name}" for name in detections_storage().listdir(folder)[1] if name]
+    except FileNotFoundError:
+        return []
+
+
 def _folder(detection_id: UUID) -> str:
-    return f"detections/{detection_id}"
+    return f"{_ROOT}/{detection_id}"

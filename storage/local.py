@@ -101,7 +101,16 @@ def put_file(
         path = Path(storage.path(name))
     except NotImplementedError:
         return _upload(storage, name, chunks)
-    return write_stream(path, chunks, durable=durable)
+    return write_stream(path, chunks, durable=durable, parts=parts_folder(storage))
+
+
+def parts_folder(storage: Storage) -> Path:
+    """Return where a storage's files lie until they are whole: in one place, which can be swept.
+
+    Raises:
+        NotImplementedError: this storage is not on a disk.
+    """
+    return Path(storage.path(".parts"))
 
 
 def _upload(storage: Storage, name: str, chunks: Iterable[bytes]) -> Written:
@@ -113,16 +122,26 @@ def _upload(storage: Storage, name: str, chunks: Iterable[bytes]) -> Written:
         return written
 
 
-def write_stream(target: Path, chunks: Iterable[bytes], *, durable: bool = True) -> Written:
-    """Write a file beside its place and move it there when it is whole.
+def write_stream(
+    target: Path, chunks: Iterable[bytes], *, durable: bool = True, parts: Path | None = None
+) -> Written:
+    """Write a file elsewhere on its disk and move it to its place when it is whole.
 
     Folders are made where they are missing; everything is readable by the owner alone.
+
+    Args:
+        target: where it is to lie.
+        chunks: the content.
+        durable: wait until a power cut cannot take it away.
+        parts: where it lies meanwhile; beside its place by default.
 
     Raises:
         StorageError: `storage_full`.
     """
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".part")
+    parts = parts or target.parent
+    for folder in (target.parent, parts):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor, name = tempfile.mkstemp(dir=parts, prefix=".", suffix=".part")
     try:
         with os.fdopen(descriptor, "wb") as file:
             written = _write_chunks(file, chunks)

@@ -23,8 +23,8 @@ from datasets.models import (
     ImageQuerySet,
 )
 from datasets.tally import Tally
-from datasets.tasks import run_import
 from jobs.errors import UserError
+from jobs.housekeeping import keep_house
 from projects.models import Project
 from tests.datasets.importing import Bring, labelled_zip, queue_zip
 from tests.personas import ClientFactory
@@ -221,12 +221,9 @@ class TestKilled:
         assert set(DatasetVersion.objects.values_list("pk", flat=True)) == {version.pk, made.pk}
         assert counts() == (2, 12, 4, 12)
 
-    def test_the_next_import_anywhere_removes_it(
-        self, version: DatasetVersion, owner: User
-    ) -> None:
+    def test_the_housekeeping_removes_it(self, version: DatasetVersion) -> None:
         self.age()
-        other = Project.objects.create(name="other")
-        run_import(str(queue_zip(other, owner, labelled_zip(2)).pk))
+        keep_house()
         assert set(version.dataset.versions.values_list("pk", flat=True)) == {version.pk}
 
     def test_one_that_may_still_be_made_stays(self, version: DatasetVersion) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py reconcile_jobs [--loop]`: deliver what was lost, end what is silent."""
+"""`manage.py reconcile_jobs [--loop]`: deliver what was lost, end what is silent, keep house."""
 
 import logging
 import time
@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
+from jobs.housekeeping import Housekeeper, keep_house
 from jobs.reconcile import Reconciler, reconcile
 
 log = logging.getLogger(__name__)
@@ -37,12 +38,14 @@ class Command(BaseCommand):
         """Run one pass, or pass after pass."""
         if not loop:
             outcome = reconcile()
+            keep_house()
             self.stdout.write(f"delivered {outcome.delivered}, taken back {outcome.taken_back}")
             return
-        reconciler = Reconciler()
+        reconciler, housekeeper = Reconciler(), Housekeeper()
         while True:
             try:
                 reconciler.run_pass()
+                housekeeper.begin_if_due()
             except (DatabaseError, InterfaceError):
                 log.warning("The database is away; trying again")
                 connection.close()
