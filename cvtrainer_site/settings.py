@@ -10,6 +10,7 @@ from cvtrainer_site import env as site_env
 from cvtrainer_site import logs
 from cvtrainer_site.api.options import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
 from cvtrainer_site.env import BASE_DIR, env
+from cvtrainer_site.supervisor.address import local_url
 
 HOME = site_env.home()
 SECRET_KEY = site_env.secret("SECRET_KEY")
@@ -17,7 +18,7 @@ FIELD_KEYS = site_env.secret("FIELD_KEYS").split(",")
 DEBUG = False
 HOST = env.str("CVTRAINER_HOST", default="127.0.0.1")
 PORT = env.int("CVTRAINER_PORT", default=8000)
-PUBLIC_URL = env.str("CVTRAINER_PUBLIC_URL", default=f"http://{HOST}:{PORT}")
+PUBLIC_URL = env.str("CVTRAINER_PUBLIC_URL", default=local_url(HOST, PORT))
 ALLOWED_HOSTS = env.list("CVTRAINER_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 # Networks whose X-Forwarded-For is believed: the proxies in front of us.
 TRUSTED_PROXIES = env.list("CVTRAINER_TRUSTED_PROXIES", default=[])

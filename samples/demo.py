@@ -8,39 +8,43 @@ import contextlib
 import os
 import secrets
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cvtrainer_site import env
+from samples import demo_settings
 from samples.client import Client
+from samples.demo_portal import new_token, opens, own_url, running_portal
 from samples.demo_settings import CONFIDENCE, IMAGES, SEED, SIZE, TRAINING, UNSEEN
 from samples.shelf_scenes import unseen_scenes, write_sample_zip
 from samples.table import render_table
 
-ROOT = Path(__file__).resolve().parent.parent
-_READY_SECONDS = 120.0
-_GOOD_MAP50 = 0.6
-
 
 def main() -> int:
     """Run the demo and return its exit status."""
-    url = f"http://{_env('CVTRAINER_HOST', '127.0.0.1')}:{_env('CVTRAINER_PORT', '8000')}"
-    password = os.environ.get("CVTRAINER_ADMIN_PASSWORD") or _new_password()
-    with _portal(url, password) as portal:
+    try:
+        return _run(own_url())
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def _run(url: str) -> int:
+    given = env.secret("CVTRAINER_ADMIN_PASSWORD", default="")
+    password = given or secrets.token_urlsafe(9)
+    with running_portal(url, password) as portal:
         try:
-            is_good = _main_job(Client(url, _token()))
+            is_good = _main_job(Client(url, new_token()))
         except Exception as error:  # noqa: BLE001  told in one line; the portal's log has the rest
             print(f"The demo failed: {error}", file=sys.stderr)
             is_good = False
-        print(f"\nOpen {url} and sign in as admin, {_how_to_sign_in(password)}.", flush=True)
+        public = os.environ.get("CVTRAINER_PUBLIC_URL") or url
+        print(f"\nOpen {public} and sign in as admin, {_how(password, bool(given))}", flush=True)
         if not os.environ.get("DEMO_EXIT"):
             print("Ctrl-C ends the portal.", flush=True)
             with contextlib.suppress(KeyboardInterrupt):
@@ -59,7 +63,12 @@ def _main_job(client: Client) -> bool:
         wanted, found = _detect(client, steps, model, Path(folder))
     print("\n" + steps.table())
     print("\n" + _counts_table(wanted, found), flush=True)
-    return best >= _GOOD_MAP50 and bool(sum(found.values()))
+    return is_success(best, found)
+
+
+def is_success(map50: float, found: "Counter[str]") -> bool:
+    """Tell whether the job succeeded: it learned, and found things on pictures it had not seen."""
+    return map50 >= demo_settings.GOOD_MAP50 and found.total() >= demo_settings.LEAST_FOUND
 
 
 class Steps:
@@ -165,60 +174,12 @@ def _ended(state: dict[str, Any]) -> dict[str, Any]:
     return state
 
 
-@contextmanager
-def _portal(url: str, password: str) -> "Iterator[subprocess.Popen[bytes]]":
-    """Start `manage.py up`, wait until it is ready, and take it down in order."""
-    # The demo's own lines are what is to be read here.
-    quiet = os.environ.get("CVTRAINER_LOG_LEVEL", "WARNING")
-    environment = {
-        **os.environ,
-        "CVTRAINER_ADMIN_PASSWORD": password,
-        "CVTRAINER_LOG_LEVEL": quiet,
-    }
-    portal = subprocess.Popen([sys.executable, "manage.py", "up"], cwd=ROOT, env=environment)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        _wait_until_ready(url, portal)
-        yield portal
-    finally:
-        portal.send_signal(signal.SIGTERM)
-        portal.wait()
-
-
-def _wait_until_ready(url: str, portal: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + _READY_SECONDS
-    while time.monotonic() < deadline:
-        if portal.poll() is not None:
-            raise SystemExit("The portal did not start; its message is above.")
-        with contextlib.suppress(OSError, urllib.error.HTTPError):
-            urllib.request.urlopen(f"{url}/readyz", timeout=2).close()
-            return
-        time.sleep(0.2)
-    raise SystemExit("The portal was not ready in time.")
-
-
-def _token() -> str:
-    command = ["manage.py", "create_token", "admin", "--days", "1"]
-    scopes = ["--scopes", "read,import,train,detect,manage"]
-    done = subprocess.run(
-        [sys.executable, *command, *scopes], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
-    )
-    return done.stdout.strip()
-
-
-def _new_password() -> str:
-    """Return a password for a new installation; an existing one keeps its own."""
-    return secrets.token_urlsafe(9)
-
-
-def _how_to_sign_in(password: str) -> str:
-    if os.environ.get("CVTRAINER_ADMIN_PASSWORD"):
-        return "password as in CVTRAINER_ADMIN_PASSWORD"
-    return f"password {password} (or the one that an earlier start printed)"
-
-
-def _env(name: str, default: str) -> str:
-    return os.environ.get(name) or default
+def _how(password: str, is_given: bool) -> str:
+    """Say with which password; one that does not work is not named."""
+    if not opens(password):
+        change = ".venv/bin/python manage.py changepassword admin"
+        return f"with the password of its first start.\nA new one: {change}"
+    return "password as in CVTRAINER_ADMIN_PASSWORD." if is_given else f"password {password}"
 
 
 if __name__ == "__main__":

@@ -15,6 +15,10 @@ SIZE = (512, 384)
 UNSEEN = 12
 CONFIDENCE = 0.3
 
+#: What makes a run of the demo a success.
+GOOD_MAP50 = 0.6
+LEAST_FOUND = 1
+
 TRAINING: dict[str, Any] = {
     "base_model": "yolov8n-scratch",
     "epochs": 32,

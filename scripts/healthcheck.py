@@ -11,6 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from cvtrainer_site import env
+from cvtrainer_site.supervisor.address import reachable
 
 
 def main() -> None:
@@ -21,9 +22,9 @@ def main() -> None:
 
 def web_answers() -> bool:
     """Tell whether the web process answers; a host name that it does not serve is an answer too."""
-    connection = http.client.HTTPConnection(
-        "127.0.0.1", env.env.int("CVTRAINER_PORT", default=8000), timeout=4
-    )
+    host = reachable(env.env.str("CVTRAINER_HOST", default="127.0.0.1"))
+    port = env.env.int("CVTRAINER_PORT", default=8000)
+    connection = http.client.HTTPConnection(host, port, timeout=4)
     try:
         connection.request("GET", "/healthz")
         return connection.getresponse().status < 500

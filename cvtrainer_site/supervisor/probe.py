@@ -6,7 +6,7 @@ import socket
 from django.conf import settings
 from django.core.management.base import CommandError
 
-_EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  names them
+from cvtrainer_site.supervisor.address import reachable
 
 
 async def answers(path: str, *, seconds: float = 5.0) -> bool:
@@ -30,8 +30,7 @@ async def _get(path: str) -> int:
 
 def local_address() -> str:
     """Return the address at which this machine reaches its own web process."""
-    host: str = settings.HOST
-    return _EVERY_ADDRESS.get(host, host)
+    return reachable(settings.HOST)
 
 
 def _allowed_host() -> str:
