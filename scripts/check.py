@@ -1,4 +1,4 @@
-"""Runs every check that needs no running portal; says which failed and shows why.
+"""Runs every check that needs no running portal; says which failed and shows what each said.
 
 python scripts/check.py [NAME ...]    all checks, or those whose name contains one of the words
 """
@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from pathlib import Path
 
@@ -68,15 +69,18 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def passes(name: str, command: tuple[str, ...], env: dict[str, str]) -> bool:
-    """Run one check and print its name, its result, and its output where it fails."""
+    """Run one check and print its name, its result and its output.
+
+    Also where it passes: it may say what it left out, as the translations do without gettext.
+    """
     started = time.monotonic()
     done = subprocess.run(
         command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )
     took = f"{time.monotonic() - started:.1f} s"
     print(f"{name:<13} {'FAILED' if done.returncode else 'ok':<7} {took:>7}", flush=True)
-    if done.returncode:
-        print(done.stdout.decode(errors="replace"), flush=True)
+    if said := done.stdout.decode(errors="replace").strip():
+        print(textwrap.indent(said, "    "), flush=True)
     return done.returncode == 0
 
 
