@@ -45,7 +45,7 @@ lock: setup
 		--universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet \
 		--output-file requirements/$$name.lock || exit 1; done
 
-# The secrets that docker-compose.yml reads.
+# Makes the passwords and keys that docker-compose.yml reads, in ./secrets; what is there is kept.
 compose-secrets:
 	@$(PYTHON) scripts/compose_secrets.py
 

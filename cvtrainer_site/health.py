@@ -12,7 +12,7 @@ from django.db import connection
 
 from jobs.redis_client import quick_client
 
-#: A storage or database that takes longer counts as away.
+#: A storage that has not answered after so many seconds counts as away.
 _SECONDS = 3.0
 ALIASES = ("uploads", "images", "weights", "artifacts")
 
