@@ -2,10 +2,12 @@
 
 import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from samples.table import render_table
@@ -54,8 +56,24 @@ def run(name: str, measure: Callable[[], Sequence[Figure]]) -> int:
     text = f"{head}\n\n{table}\n"
     print(text, flush=True)
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.txt").write_text(f"{text}\nmake bench-{name.replace('_', '-')}\n")
+    record_of(name).write_text(f"{text}\nmake bench-{name.replace('_', '-')}\n")
     return int(any(figure.is_met is False for figure in figures))
+
+
+def record_of(name: str) -> Path:
+    """Return where the figures of a benchmark are kept."""
+    return RESULTS / f"{name}.txt"
+
+
+def recorded(name: str) -> list[tuple[str, ...]]:
+    """Return what a benchmark recorded: rows of what, measured, target and verdict."""
+    lines = record_of(name).read_text(encoding="utf-8").splitlines()
+    ruler = next(index for index, line in enumerate(lines) if line.startswith("---"))
+    # The line below the header shows where each column is; one that is all empty is not there.
+    columns = [column.span() for column in re.finditer("-+", lines[ruler])]
+    columns += [(len(lines[ruler]), None)] * (4 - len(columns))
+    rows = takewhile(bool, lines[ruler + 1 :])
+    return [tuple(row[begin:end].strip() for begin, end in columns) for row in rows]
 
 
 def verdict(figure: Figure) -> str:

@@ -58,7 +58,7 @@ class Portal:
 def portal(**environment: str) -> Iterator[Portal]:
     """Start a portal, give it to the benchmark, and leave nothing behind."""
     home = Path(tempfile.mkdtemp(prefix="cvt-bench-"))
-    port = _free_port()
+    port = free_port()
     values = {
         **os.environ,
         "CVTRAINER_HOME": str(home),
@@ -134,7 +134,8 @@ def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     raise SystemExit("The portal of the benchmark was not ready in time.")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody uses now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -57,13 +57,21 @@ def _start(running: Portal, sample: Imported) -> tuple[float, float, float, floa
     client.post(f"training-runs/{begun['id']}/cancel/", {})
     client.wait(f"training-runs/{begun['id']}/")
     claimed = _first(frames, lambda f: f["type"] == "status" and f["status"] == "running")
-    # The supervisor's own two lines come before: data prepared, trainer started.
-    speaks = _at([frame for frame in frames if frame["type"] == "log"][2])
+    speaks = _first(frames, _is_of_the_trainer)
     return answered, claimed - began, speaks - began, _at(frames[-1]) - began
 
 
+def _is_of_the_trainer(frame: dict[str, Any]) -> bool:
+    """Tell the trainer's first words from what its supervisor says before and beside it."""
+    words = f"Training: {TRAINING['base_model']}, {TRAINING['epochs']} epochs"
+    return bool(frame["type"] == "log" and frame["text"] == words)
+
+
 def _first(frames: list[dict[str, Any]], is_it: Any) -> float:
-    return _at(next(frame for frame in frames if is_it(frame)))
+    found = next((frame for frame in frames if is_it(frame)), None)
+    if found is None:
+        raise SystemExit(f"Not in the story of the run: {is_it}\n{frames}")
+    return _at(found)
 
 
 def _at(frame: dict[str, Any]) -> float:
