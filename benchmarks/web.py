@@ -129,7 +129,7 @@ def _nothing_heavy(web: psutil.Process) -> Figure:
 def _move_a_gigabyte(running: Portal, folder: Path) -> list[Figure]:
     archive, export = folder / "big.zip", folder / "export.zip"
     note("drawing 1 GB of photos")
-    pictures = _write_photos(archive)
+    pictures = write_photos(archive, _BIG_BYTES)
     with Growth(running.process.pid) as growth:
         note("1 GB goes in")
         began = time.monotonic()
@@ -152,12 +152,12 @@ def _move_a_gigabyte(running: Portal, folder: Path) -> list[Figure]:
     ]
 
 
-def _write_photos(path: Path) -> int:
-    """Write photos that do not compress further, each another, with one label each."""
+def write_photos(path: Path, size: int) -> int:
+    """Write a ZIP of photos that do not compress further, each another, with one label each."""
     count = 0
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr("data.yaml", "names: [thing]\n")
-        while path.stat().st_size < _BIG_BYTES:
+        while path.stat().st_size < size:
             noise = Image.frombytes("RGB", (1200, 900), os.urandom(3 * 1200 * 900))
             content = io.BytesIO()
             noise.save(content, "JPEG", quality=90)

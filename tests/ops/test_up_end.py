@@ -8,9 +8,11 @@ import pytest
 
 from tests.ops.portal import Portal, living, that_use, wait_for
 
-#: The contract's 15 seconds for a second `make up`, on two cores that do nothing else; the tests'
-#: machine does, so processor time is what is compared.
+#: The contract's 15 seconds for a second `make up`, on two cores that do nothing else; they are
+#: measured by `make bench-up`. Here other tests have half of the machine: so much processor time,
+#: and twice as long by the clock.
 _SECOND_START_CPU_SECONDS = 2 * 15.0
+_SECOND_START_SECONDS = 2 * 15.0
 
 
 @pytest.fixture
@@ -31,13 +33,14 @@ def start() -> Iterator[type[Portal]]:
 def test_ends_in_order_and_starts_again_quickly(start: type[Portal], tmp_path: Path) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         portal = start(tmp_path)
-        portal.wait_until_ready()
+        took = portal.wait_until_ready()
         used, family = portal.cpu_seconds(), portal.tree()
         assert len(family) >= 6
         assert portal.end(number) == 0
         assert living(family) == []
         assert that_use(tmp_path) == []
     assert used < _SECOND_START_CPU_SECONDS
+    assert took < _SECOND_START_SECONDS
     # The password was told by the first start.
     assert portal.said == [f"CVTrainer is ready at http://127.0.0.1:{portal.port}\n"]
 
