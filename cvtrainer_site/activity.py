@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from datasets.models import Import
+from detection.models import Detection, Evaluation
 from jobs.models import Job
 from training.models import TrainingRun
 
@@ -27,6 +28,10 @@ class Item:
     def key(self) -> str:
         """The job's slug and id, unique on a page."""
         return f"{self.job.slug}-{self.job.pk}"
+
+    def is_newer_than(self, moment: datetime | None) -> bool:
+        """Whether the job ended after a moment; after an unknown one nothing did."""
+        return bool(moment and self.job.finished_at and self.job.finished_at > moment)
 
 
 def running(user: Any, *, project: Any = None, limit: int = 20) -> list[Item]:
@@ -50,6 +55,11 @@ def _rows(user: Any, project: Any) -> list[Any]:
     rows = [
         Import.objects.visible_to(user).select_related("project", "version__dataset"),
         TrainingRun.objects.visible_to(user).select_related("project"),
+        Evaluation.objects.visible_to(user).select_related("project", "model"),
+        # One's own: programs detect all day, and what they do would hide the rest.
+        Detection.objects.visible_to(user)
+        .filter(created_by=user)
+        .select_related("project", "model"),
     ]
     return [r.filter(project=project) for r in rows] if project else rows
 
@@ -59,11 +69,17 @@ def _items(rows: Iterable[Any]) -> list[Item]:
 
 
 def _item(job: Any) -> Item:
+    address, kind, title = _said(job)
+    url = reverse(f"{address}_detail", args=[job.pk])
+    return Item(job, kind, title, job.project.name, url)
+
+
+def _said(job: Any) -> tuple[str, str, str]:
+    """Return where the page of a job is, what kind of work it is, and what it is called."""
     if isinstance(job, Import):
-        title = str(job.version)
-        return Item(job, _("Import"), title, job.project.name, _address("datasets:import", job))
-    return Item(job, _("Training"), job.name, job.project.name, _address("training:run", job))
-
-
-def _address(name: str, job: Job) -> str:
-    return reverse(f"{name}_detail", args=[job.pk])
+        return "datasets:import", _("Import"), str(job.version)
+    if isinstance(job, Evaluation):
+        return "detection:evaluation", _("Count and compare"), str(job.model)
+    if isinstance(job, Detection):
+        return "detection:detection", _("Object detection"), str(job.model)
+    return "training:run", _("Training"), job.name

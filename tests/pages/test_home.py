@@ -1,6 +1,8 @@
 """Home, the bell, and the project of drawn pictures."""
 
+import re
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.urls import reverse
@@ -10,7 +12,17 @@ from accounts.models import User
 from cvtrainer_site import sample_project
 from datasets.models import Import
 from projects.models import Membership, Project
-from tests.factories import make_import, make_version
+from tests.factories import (
+    make_detection,
+    make_evaluation,
+    make_import,
+    make_member,
+    make_model,
+    make_project,
+    make_run,
+    make_user,
+    make_version,
+)
 from tests.pages.conftest import Visit
 
 
@@ -53,3 +65,75 @@ def test_drawn_pictures_are_one_click_away(
     assert answer["Location"] == reverse("datasets:import_detail", args=[job.pk])
     assert job.status == "queued"
     assert Membership.objects.get(project=job.project).user == outsider
+
+
+def test_what_runs_in_a_project_is_asked_for_alone(
+    client_of: Visit, viewer: User, project: Project
+) -> None:
+    other = make_project()
+    make_member(other, viewer)
+    make_run(project, name="Here"), make_run(other, name="Elsewhere")
+    client = client_of(viewer)
+    page = client.get(reverse("project_overview", args=[project.pk])).content.decode()
+    (address,) = re.findall(r'id="running".*?hx-get="(.*?)"', page, re.DOTALL)
+    for text in (page, client.get(address).content.decode()):
+        assert "Here" in text
+        assert "Elsewhere" not in text
+    assert address in client.get(address).content.decode(), "the next question is another one"
+    assert "Elsewhere" in client.get(reverse("home_running")).content.decode()
+
+
+def test_nobody_asks_what_runs_in_a_project_of_others(
+    client_of: Visit, outsider: User, project: Project
+) -> None:
+    make_run(project, name="Here")
+    for wanted in (project.pk, uuid4(), "nonsense", ""):
+        answer = client_of(outsider).get(reverse("home_running"), {"project": wanted})
+        assert answer.status_code == 404
+        assert "Here" not in answer.content.decode()
+
+
+def test_the_bell_draws_count_and_list_anew_and_leaves_the_menu_alone(
+    client_of: Visit, viewer: User, project: Project
+) -> None:
+    make_run(project, name="First"), make_run(project, name="Second")
+    text = client_of(viewer).get(reverse("activity")).content.decode()
+    assert '<span id="bell-count" hx-swap-oob="true">2</span>' in text
+    assert "First" in text and "Second" in text
+    assert "<details" not in text and "hx-preserve" not in text
+
+
+def test_evaluations_and_detections_run_and_end_too(
+    client_of: Visit, viewer: User, project: Project
+) -> None:
+    mine, others = make_model(project, name="Mine"), make_model(project, name="Not mine")
+    since = (timezone.now() - timedelta(minutes=1)).isoformat()
+    evaluation = make_evaluation(model=mine)
+    detection = make_detection(model=mine, created_by=viewer)
+    make_detection(model=others, created_by=make_user())
+    client = client_of(viewer)
+    for status in ("queued", "succeeded"):
+        for row in (evaluation, detection):
+            row.status, row.finished_at = status, timezone.now() if status != "queued" else None
+            row.save()
+        text = client.get(reverse("activity"), {"since": since}).content.decode()
+        assert reverse("detection:evaluation_detail", args=[evaluation.pk]) in text
+        assert reverse("detection:detection_detail", args=[detection.pk]) in text
+        assert "Not mine" not in text
+
+
+def test_home_tells_what_ended_since_the_last_visit(
+    client_of: Visit, viewer: User, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = timezone.now()
+    make_run(project, name="Long ago", status="succeeded", finished_at=now - timedelta(days=1))
+    client = client_of(viewer)
+    assert "Ended since your last visit" not in client.get("/").content.decode()
+    make_run(project, name="Meanwhile", status="succeeded", finished_at=now + timedelta(hours=1))
+    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(hours=2))
+    for _ in range(2):  # looking again a moment later is the same visit
+        text = client.get("/").content.decode()
+        news = text.index("Ended since your last visit")
+        assert news < text.index("Meanwhile") < text.index("Ended lately") < text.index("Long ago")
+    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(hours=4))
+    assert "Ended since your last visit" not in client.get("/").content.decode()
