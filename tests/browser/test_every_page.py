@@ -9,7 +9,7 @@ from accounts.models import User
 from projects.models import Project
 from tests.browser.material import make_gallery
 from tests.browser.visitor import DESK, PHONE
-from tests.factories import make_import, make_model, make_run
+from tests.factories import make_import, make_model, make_project, make_run
 
 
 def pages_of(project: Project) -> list[str]:
@@ -29,12 +29,15 @@ def pages_of(project: Project) -> list[str]:
         "training:run_list",
         "detection:detect",
     )
+    empty = make_project(project.created_by, name="Dự án chưa có gì")
     return [
+        *(reverse(name, args=[empty.pk]) for name in (*of_project, "detection:detection_list")),
         *(reverse(name) for name in ("home", "projects:project_create", "account_change_password")),
         *(reverse(f"accounts:{name}") for name in ("account", "token_list")),
         *(reverse(name, args=[project.pk]) for name in of_project),
         *(reverse("datasets:import_detail", args=[job.pk]) for job in (failed, running)),
         reverse("datasets:import_detail", args=[version.import_job.pk]),
+        reverse("datasets:dataset_edit", args=[version.dataset.pk]),
         reverse("datasets:version_detail", args=[version.pk]),
         reverse("datasets:image_list", args=[version.pk]),
         reverse("datasets:image_detail", args=[version.images.first().pk]),
@@ -52,15 +55,12 @@ def test_no_page_overflows_or_is_in_the_way_of_anybody(
     for path in pages_of(project):
         visitor.page.goto(f"{visitor.base}{path}")
         visitor.page.wait_for_timeout(150)
-        problems = visitor.obstacles()
-        if (wider := visitor.overflow()) > 0:
-            problems.append(f"wider than the window by {wider}")
-        found += [f"{path}: {problem}" for problem in problems]
+        visitor.shoot(f"{width}-{language}-{path.strip('/').replace('/', '-')}")
+        found += [f"{path}: {problem}" for problem in visitor.problems()]
     assert not found, "\n".join(found)
 
 
 def test_the_sign_in_page_is_in_nobodys_way(visit: Any) -> None:
     visitor = visit(width=PHONE)
     visitor.open("/accounts/login/")
-    assert visitor.obstacles() == []
-    assert visitor.overflow() <= 0
+    assert visitor.problems() == []

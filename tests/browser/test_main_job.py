@@ -1,11 +1,10 @@
 """The main job by hand: sign in, make a project, import a ZIP, train, detect, move the slider.
 
 All of it is real: web process, workers, a training of some epochs, the model that it made. Set
-`CVTRAINER_SHOTS` to a folder to get a picture of each page.
+`TEST_SHOTS` to a folder to get a picture of each page.
 """
 
 import io
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -35,12 +34,9 @@ class Walk:
 
     def look(self, what: str) -> None:
         """Check what each page promises; keep a picture of it."""
-        assert self.visitor.overflow() <= 0, what
-        assert self.visitor.obstacles() == [], what
+        assert self.visitor.problems() == [], what
         self._count += 1
-        if folder := os.environ.get("CVTRAINER_SHOTS"):
-            file = Path(folder) / f"{self._name}-{self._count:02}-{what}.png"
-            self.page.screenshot(path=file, full_page=True)
+        self.visitor.shoot(f"{self._name}-{self._count:02}-{what}")
 
     def sign_in(self) -> None:
         self.visitor.open("/")

@@ -55,6 +55,7 @@ def pages_of(project: Project) -> list[str]:
     )
     found = make_found(project, model=model, broken=True)
     of_project = (
+        "project_overview",
         "training:run_list",
         "training:run_create",
         "training:model_list",
@@ -80,8 +81,6 @@ def test_no_page_overflows_or_is_in_the_way_of_anybody(
         visitor.open(path)
         visitor.page.wait_for_timeout(250)
         visitor.page.eval_on_selector_all("main .fold", "folds => folds.map(f => f.open = true)")
-        problems = visitor.obstacles()
-        if (wider := visitor.overflow()) > 0:
-            problems.append(f"wider than the window by {wider}")
-        found += [f"{path}: {problem}" for problem in problems]
+        visitor.shoot(f"{width}-{language}-{path.strip('/').replace('/', '-')}")
+        found += [f"{path}: {problem}" for problem in visitor.problems()]
     assert not found, "\n".join(found)

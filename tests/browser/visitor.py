@@ -1,6 +1,8 @@
 """A person at a browser, who writes down what must never happen."""
 
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +13,42 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Route
 
 PHONE, DESK = 390, 1440
 _SERIOUS = {"serious", "critical"}
+#: Asks the page what a finger meets above and below the middle of each target: labels, and areas
+#: that are larger than what is seen, count.
+_SMALL_TARGETS = """() => {
+  const least = 44, wanted = "a[href], button, summary, input, select, textarea";
+  const hits = (element, x, y) => {
+    const met = document.elementFromPoint(x, y);
+    const label = met?.closest("label");
+    return met && (element.contains(met) || (label && label.control === element));
+  };
+  const isAmidText = (element) => {
+    const around = [...element.parentElement.childNodes];
+    const isInline = element.matches("a") && getComputedStyle(element).display === "inline";
+    return isInline && around.some((node) => node.nodeType === 3 && node.data.trim());
+  };
+  const height = (element) => {
+    const box = element.getClientRects()[0];
+    const x = box.x + Math.min(box.width / 2, 20), y = box.y + box.height / 2;
+    const reach = (step) => {
+      let far = 0;
+      while (far < least && hits(element, x, y + step * (far + 1))) far += 1;
+      return far;
+    };
+    return hits(element, x, y) ? 1 + reach(-1) + reach(1) : 0;
+  };
+  const found = [];
+  for (const element of document.querySelectorAll(wanted)) {
+    if (!element.checkVisibility({ visibilityProperty: true }) || element.disabled) continue;
+    if (element.matches(".skip-link, .visually-hidden") || isAmidText(element)) continue;
+    element.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
+    const parts = [element, ...(element.matches(".form-check-input") ? element.labels : [])];
+    const heights = parts.map((part) => Math.round(part.getBoundingClientRect().height));
+    const high = Math.max(height(element), ...heights);
+    if (high < least) found.push([high, element.outerHTML.slice(0, 160)]);
+  }
+  return found;
+}"""
 
 
 @dataclass
@@ -40,6 +78,26 @@ class Visitor:
             if rule["impact"] in _SERIOUS
             for node in rule["nodes"]
         ]
+
+    def problems(self) -> list[str]:
+        """Return all that is in anybody's way on the page as it is now."""
+        found = self.obstacles()
+        if (wider := self.overflow()) > 0:
+            found.append(f"wider than the window by {wider}")
+        if self.page.evaluate("innerWidth") == PHONE:
+            found += self.small_targets()
+        return found
+
+    def small_targets(self) -> list[str]:
+        """Return what a thumb is to hit and is lower than 44 pixels; links amid a text may be."""
+        found = self.page.evaluate(_SMALL_TARGETS)
+        self.page.evaluate("scrollTo(0, 0)")
+        return [f"only {height} pixels high: {html}" for height, html in found]
+
+    def shoot(self, name: str) -> None:
+        """Keep a picture of the page if `TEST_SHOTS` names a folder."""
+        if folder := os.environ.get("TEST_SHOTS"):
+            self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
     def overflow(self) -> int:
         """Return by how many pixels the page is wider than the window."""

@@ -38,7 +38,7 @@ def test_the_model_in_use_is_shown_with_what_it_counts_right(
     client = client_of(viewer)
     assert "The first training makes the first model" in page_of(project, client)
     model = make_model(project, name="Cans")
-    assert "put it into use" in page_of(project, client)
+    assert "put it into use there" in page_of(project, client)
     model.stage = "production"
     model.save()
     assert "Nobody has yet compared" in page_of(project, client)
