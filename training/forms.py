@@ -6,9 +6,10 @@ from uuid import UUID
 
 from django import forms
 from django.conf import settings
+from django.utils.formats import get_format
 from django.utils.functional import cached_property
 from django.utils.html import format_html
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from datasets.models import DatasetVersion
@@ -155,11 +156,11 @@ class TrainingForm(forms.Form):
         models = BASE_MODELS.values()
         pretrained = [model for model in models if not model.is_scratch]
         return [
-            (_now("Pretrained"), _choices(m for m in pretrained if has_weights(m))),
-            (_now("Your models"), [(pk, str(model)) for pk, model in self.own_models.items()]),
-            (_now("From scratch"), _choices(m for m in models if m.is_scratch)),
+            (gettext("Pretrained"), _choices(m for m in pretrained if has_weights(m))),
+            (gettext("Your models"), [(pk, str(model)) for pk, model in self.own_models.items()]),
+            (gettext("From scratch"), _choices(m for m in models if m.is_scratch)),
             (
-                _now("Pretrained, but the weights are not on this server"),
+                gettext("Pretrained, but the weights are not on this server"),
                 _choices(m for m in pretrained if not has_weights(m)),
             ),
         ]
@@ -178,7 +179,7 @@ def _choices(models: Any) -> list[tuple[str, str]]:
 
 
 def _version_label(version: Any) -> str:
-    return _now("{version} – {train} training and {val} validation pictures").format(
+    return gettext("{version} – {train} training and {val} validation pictures").format(
         version=version, train=version.train_images, val=version.val_images
     )
 
@@ -205,9 +206,9 @@ def _help(option: Option) -> Any:
     if option.type in {"boolean", "choice"}:
         return option.help
     special = "".join(f", {value}: {text}" for value, text in option.special.items())
-    low, high = plain_number(option.minimum), plain_number(option.maximum)
-    span = _now("{minimum} to {maximum}").format(minimum=low, maximum=high)
-    usual = _now("usually {default}").format(default=plain_number(option.default))
+    low, high = shown_number(option.minimum), shown_number(option.maximum)
+    span = gettext("{minimum} to {maximum}").format(minimum=low, maximum=high)
+    usual = gettext("usually {default}").format(default=shown_number(option.default))
     return format_html(
         '{} <span class="nowrap">({}{}; {})</span>', option.help, span, special, usual
     )
@@ -216,6 +217,11 @@ def _help(option: Option) -> Any:
 def plain_number(value: Any) -> str:
     """Return a number as people type it: 0.000001, not 1e-06."""
     return f"{value:.10f}".rstrip("0").rstrip(".")
+
+
+def shown_number(value: Any) -> str:
+    """Return a number as people read it: 0,01 in Vietnamese; a field still takes 0.01."""
+    return plain_number(value).replace(".", get_format("DECIMAL_SEPARATOR"))
 
 
 def _parsed(option: Option, typed: Any) -> Value:

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -160,3 +161,16 @@ def test_lists_ask_the_same_number_of_questions_however_long(
     for status in (Status.SUCCEEDED, Status.QUEUED, Status.FAILED):
         make_model(project, training_run=make_run(project, status=status))
     assert queries(client, path) == few
+
+
+def test_a_vietnamese_reads_no_english_and_no_decimal_points(
+    editor: User, project: Project
+) -> None:
+    client, version = signed_in(editor), make_version(make_dataset(project))
+    run = make_run(project, dataset_version=version, options={"lr0": 0.015})
+    client.cookies[settings.LANGUAGE_COOKIE_NAME] = "vi"
+    form = client.get(f"/projects/{project.pk}/training/new/").content.decode()
+    assert "thường là 0,01)" in form and "ảnh huấn luyện và" in form
+    assert " usually " not in form and " to 1;" not in form
+    assert 'value="0.01"' in form, "the field takes the number as it was"
+    assert "0,015" in client.get(f"/training-runs/{run.pk}/").content.decode()

@@ -5,14 +5,14 @@ from typing import Any
 from django import template
 from django.utils.translation import gettext as _
 
-from training.forms import plain_number
+from training.forms import shown_number
 
 register = template.Library()
 
 
 @register.filter
 def setting(value: Any) -> str:
-    """Return a parameter's value: yes or no, a number as it was typed, or a name."""
+    """Return a parameter's value: yes or no, a number as people read it, or a name."""
     if isinstance(value, bool):
         return _("yes") if value else _("no")
-    return plain_number(value) if isinstance(value, float) else str(value)
+    return shown_number(value) if isinstance(value, float) else str(value)
