@@ -1,12 +1,15 @@
 """The joined proof: lease, real RQ and real training together under random kills and freezes.
 
-Events are drawn from a seed; CHAOS_EVENTS and CHAOS_SEED change how many and which.
+Events are drawn from a seed, each kind about as often as any other; CHAOS_EVENTS and CHAOS_SEED
+change how many and which.
 """
 
 import os
 import random
 import signal
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +39,8 @@ SEED = int(os.environ.get("CHAOS_SEED", "11"))
 RUNS = 3
 EPOCHS = 8
 LEASE = {"JOB_LEASE_SECONDS": 5.0, "JOB_RENEW_SECONDS": 0.8}
-FREEZE_SECONDS = 7.0
+#: Longer than the lease and a pass of the reconciler: what was frozen finds its run taken back.
+FREEZE_SECONDS = 6.0
 HOPELESS = {"worker_lost", "trainer_crashed"}
 
 
@@ -48,38 +52,49 @@ class Chaos:
         self.workers = [self._worker(), self._worker()]
         self.reconciler = programs.reconciler()
         self.done: dict[str, int] = {}
-        self.frozen: list[tuple[float, int]] = []
+        self.frozen: list[tuple[float, Callable[[], object]]] = []
+        self.to_come: list[Callable[[], bool]] = []
 
     def _worker(self) -> Program:
         return self.programs.worker("training", **LEASE)
 
     def strike(self) -> None:
-        """Let one random thing happen."""
-        action = self.rng.choice(
-            (
-                self.kill_trainer,
-                self.kill_trainer,
-                self.kill_supervisor,
-                self.kill_worker,
-                self.freeze_supervisor,
-                self.freeze_trainer,
-                self.restart_valkey,
-            )
-        )
+        """Let one random thing happen; all have happened before the first happens again."""
+        if not self.to_come:
+            self.to_come = self._all_that_may_happen()
+        action = self.to_come.pop()
         if action():
             name = action.__name__
             self.done[name] = self.done.get(name, 0) + 1
+        else:  # nothing was there to be struck
+            self.to_come.insert(0, action)
+
+    def _all_that_may_happen(self) -> list[Callable[[], bool]]:
+        actions = [
+            self.kill_trainer,
+            self.kill_trainer,
+            self.kill_supervisor,
+            self.kill_worker,
+            self.freeze_supervisor,
+            self.freeze_trainer,
+            self.freeze_worker,
+            self.freeze_valkey,
+            self.restart_valkey,
+        ]
+        self.rng.shuffle(actions)
+        return actions
 
     def mend(self) -> None:
         """Do what the portal's own supervisor does: restart what has died, thaw what was frozen."""
         now = time.monotonic()
-        for until, pid in [item for item in self.frozen if item[0] <= now]:
-            self._signal(pid, signal.SIGCONT)
-            self.frozen.remove((until, pid))
+        for item in [item for item in self.frozen if item[0] <= now]:
+            item[1]()
+            self.frozen.remove(item)
         self.workers = [w if w.poll() is None else self._worker() for w in self.workers]
         if self.reconciler.poll() is not None:
             self.reconciler = self.programs.reconciler()
-        self.valkey.ensure()
+        if not self.frozen:  # it would be thawed by this
+            self.valkey.ensure()
 
     def kill_trainer(self) -> bool:
         return self._signal(self._one_of(trainers(busy=True)), signal.SIGKILL)
@@ -96,6 +111,15 @@ class Chaos:
     def kill_worker(self) -> bool:
         worker = self.rng.choice(self.workers)
         worker.kill()
+        return True
+
+    def freeze_worker(self) -> bool:
+        return self._freeze(self.rng.choice(self.workers).pid)
+
+    def freeze_valkey(self) -> bool:
+        """Have it take connections and answer none."""
+        self.valkey.freeze()
+        self.frozen.append((time.monotonic() + FREEZE_SECONDS, self.valkey.thaw))
         return True
 
     def restart_valkey(self) -> bool:
@@ -119,8 +143,8 @@ class Chaos:
     def _freeze(self, pid: int | None) -> bool:
         if not self._signal(pid, signal.SIGSTOP):
             return False
-        assert pid is not None
-        self.frozen.append((time.monotonic() + FREEZE_SECONDS, pid))
+        thaw = partial(self._signal, pid, signal.SIGCONT)
+        self.frozen.append((time.monotonic() + FREEZE_SECONDS, thaw))
         return True
 
     @staticmethod
