@@ -30,6 +30,14 @@ class JobQuerySet(models.QuerySet[Any]):
         """Jobs that a worker holds, or held when it was last heard of."""
         return self.filter(status__in=HELD)
 
+    def claimable(self) -> Self:
+        """Jobs that wait for a worker of this release."""
+        return self.filter(
+            status=Status.QUEUED,
+            cancel_requested_at__isnull=True,
+            spec_version__lte=self.model.newest_spec,
+        )
+
     def silent(self) -> Self:
         """Jobs whose worker let the lease run out, by the database's clock."""
         return self.held().filter(lease_until__lt=Now())

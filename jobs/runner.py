@@ -27,22 +27,26 @@ Commit = Callable[[], None]
 Work = Callable[[J, Reporter], Commit | None]
 
 
-def run_job(model: type[J], job_id: str, work: Work[J]) -> None:
+def run_job(model: type[J], job_id: str, work: Work[J]) -> bool:
     """Claim a job and do its work; every way out leaves the row true.
 
     Args:
         work: raises `UserError` where the caller is at fault, anything else where we are; returns
             None or a function that writes the result in the same transaction as SUCCEEDED.
+
+    Returns:
+        Whether it was ours to do.
     """
     if leaving.is_set():
-        return  # the row waits; the reconciler delivers it to another worker
+        return False  # the row waits; the reconciler delivers it to another worker
     job = _claim(model, job_id)
     if job is None:
         log.info("Nothing to claim: %s %s", model.slug, job_id)
-        return
+        return False
     reporter = Reporter(job, drain=leaving)
     with lease_kept(job, reporter), _language_of(job):
         _conclude(job, reporter, _attempt(job, reporter, work))
+    return True
 
 
 def _claim(model: type[J], job_id: str) -> J | None:
@@ -108,8 +112,9 @@ def _succeed(job: Job, reporter: Reporter, commit: Commit | None) -> None:
             if commit is not None:
                 commit()
             return
-    job.refresh_from_db()
-    if job.status != Status.SUCCEEDED:
+    # A try whose answer was lost may have landed; the row may be gone altogether.
+    rows = type(job)._default_manager.filter(pk=job.pk)
+    if rows.values_list("status", flat=True).first() != Status.SUCCEEDED:
         log.warning("The result of %s came too late and is dropped", job)
 
 

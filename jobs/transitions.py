@@ -39,18 +39,16 @@ def claim(model: type[J], job_id: JobId, *, worker: str) -> J | None:
     if seen is None:
         return None
     with transaction.atomic():
-        waiting = rows.filter(
-            attempt=seen,
-            status=Status.QUEUED,
-            cancel_requested_at__isnull=True,
-            spec_version__lte=model.newest_spec,
-        )
-        claimed = waiting.update(
-            status=Status.RUNNING,
-            attempt=seen + 1,
-            worker=worker,
-            lease_until=lease_end(),
-            started_at=Coalesce(F("started_at"), Now()),
+        claimed = (
+            rows.claimable()
+            .filter(attempt=seen)
+            .update(
+                status=Status.RUNNING,
+                attempt=seen + 1,
+                worker=worker,
+                lease_until=lease_end(),
+                started_at=Coalesce(F("started_at"), Now()),
+            )
         )
         if not claimed:
             return None
@@ -180,7 +178,8 @@ def take_back(
         if row is None:
             return None
         losses = row.losses + 1 if counts_as_loss else row.losses
-        to, fields = Status.QUEUED, {"losses": losses, "worker": ""}
+        # It keeps its place: whoever was interrupted does not wait behind those who came later.
+        to, fields = Status.QUEUED, {"losses": losses, "worker": "", "queued_at": row.queued_at}
         if row.cancel_requested_at is not None:
             to, fields = Status.CANCELED, {}
         elif losses >= row.max_losses:

@@ -109,8 +109,7 @@ def duplicate_run(run: TrainingRun) -> dict[str, Any]:
 
 def next_run() -> TrainingRun | None:
     """Return the waiting run that comes first: by priority, then by how long it has waited."""
-    waiting = TrainingRun.objects.filter(status=Status.QUEUED, cancel_requested_at__isnull=True)
-    return waiting.order_by("-priority", "queued_at").first()
+    return TrainingRun.objects.claimable().order_by("-priority", "queued_at").first()
 
 
 def update_model(

@@ -251,6 +251,13 @@ class TestTakeBack:
         job.refresh_from_db()
         assert job.losses == 0
 
+    def test_keeps_its_place_before_those_who_came_later(self, job):
+        mine = claimed(job)
+        later = FakeJob.objects.create()
+        take_back(mine)
+        job.refresh_from_db()
+        assert job.queued_at < later.queued_at
+
     def test_the_third_loss_in_a_row_fails(self, job):
         for expected in (Status.QUEUED, Status.QUEUED, Status.FAILED):
             assert take_back(claimed(job)) == expected
