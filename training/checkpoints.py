@@ -4,7 +4,6 @@ import hashlib
 import logging
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -88,13 +87,19 @@ def best_until(run: TrainingRun, epoch: int) -> Checkpoint | None:
 
 
 def prune(run: TrainingRun) -> None:
-    """Remove what is not needed any more: rows first, so that no pointer ever dangles."""
+    """Remove what is not needed any more: rows first, so that no pointer ever dangles.
+
+    Of each epoch only the newest attempt's counts: an older one of the same epoch was damaged, or
+    there would have been nothing to do again.
+    """
     last = list(candidates(run))
+    newest = {item.epoch: item for item in reversed(last)}
+    kept = sorted(newest.values(), key=lambda item: item.epoch, reverse=True)[:_KEEP_LAST]
     # The best weights of the older checkpoint stay with it.
-    oldest = last[_KEEP_LAST - 1].epoch if len(last) >= _KEEP_LAST else 0
+    oldest = kept[-1].epoch if len(kept) >= _KEEP_LAST else 0
     best = list(run.checkpoints.filter(kind=Checkpoint.Kind.BEST).order_by("-epoch", "-attempt"))
     needed = next((i for i, item in enumerate(best) if item.epoch <= oldest), len(best))
-    for checkpoint in last[_KEEP_LAST:] + best[needed + 1 :]:
+    for checkpoint in [item for item in last if item not in kept] + best[needed + 1 :]:
         remove(checkpoint)
 
 
@@ -102,5 +107,10 @@ def remove(checkpoint: Checkpoint) -> None:
     """Remove one checkpoint, its row before its file."""
     name = checkpoint.file.name
     checkpoint.delete()
-    with suppress(FileNotFoundError):
+    try:
         weights_storage().delete(name)
+    except FileNotFoundError:
+        pass
+    except Exception as error:  # noqa: BLE001  each kind of storage has exceptions of its own
+        # A file too many is no reason to end a training.
+        log.warning("Cannot remove %s: %r", name, error)
