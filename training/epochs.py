@@ -1,6 +1,7 @@
 """Commits what an epoch brought: weights to storage first, then metrics and pointers together."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,32 +12,38 @@ from jobs.patience import persist
 from training import checkpoints
 from training.messages import Message
 from training.models import Checkpoint, EpochMetrics, TrainingRun
+from training.storing import patiently
 
 _FIGURES = ("map50", "map50_95", "precision", "recall")
 
 
 def record_start(run: TrainingRun, message: Mapping[str, Any]) -> None:
-    """Keep what the trainer really uses.
+    """Keep what the trainer really uses, and the architecture: the start model may be deleted.
 
     Raises:
         LeaseLost: another attempt owns the run.
     """
     kept = ("batch", "imgsz", "optimizer", "lr0", "final_lr", "amp", "parameters", "images")
-    run.environment = {key: message[key] for key in kept if key in message}
+    used = {key: message[key] for key in kept if key in message}
+    run.environment = {**used, "architecture": run.architecture}
     run.device = str(message["device"])[:100]
     with transitions.fenced(run):
         run.save(update_fields=["environment", "device"])
 
 
-def commit(run: TrainingRun, message: Message) -> None:
+def commit(run: TrainingRun, message: Message, check: Callable[[], None]) -> None:
     """Store the checkpoint, verify it, then write metrics, pointers and the frame in one go.
+
+    Args:
+        check: raises where nobody wants the epoch any more; called while storage is away.
 
     Raises:
         LeaseLost: another attempt owns the run; nothing was written.
+        UserError, Interrupted: storage cannot take the checkpoint; see `storing.patiently`.
     """
-    pointers = _store(run, message)
+    pointers = _store(run, message, check)
     persist(lambda: _write(run, message, pointers))
-    checkpoints.prune(run)
+    persist(lambda: checkpoints.prune(run))
 
 
 def row(metrics: EpochMetrics) -> dict[str, Any]:
@@ -52,7 +59,7 @@ def row(metrics: EpochMetrics) -> dict[str, Any]:
     }
 
 
-def _store(run: TrainingRun, message: Message) -> list[Checkpoint]:
+def _store(run: TrainingRun, message: Message, check: Callable[[], None]) -> list[Checkpoint]:
     """Copy the named files to storage; the trainer's copies are not needed after that."""
     kinds = {"checkpoint": Checkpoint.Kind.LAST, "best_checkpoint": Checkpoint.Kind.BEST}
     stored = []
@@ -61,11 +68,15 @@ def _store(run: TrainingRun, message: Message) -> list[Checkpoint]:
         if file is None:
             continue
         path = Path(file["path"])
-        stored.append(
-            checkpoints.store(
-                run, kind=kind, epoch=message["epoch"], path=path, sha256=file["sha256"]
-            )
+        step = partial(
+            checkpoints.store,
+            run,
+            kind=kind,
+            epoch=message["epoch"],
+            path=path,
+            sha256=file["sha256"],
         )
+        stored.append(patiently(step, check))
         path.unlink(missing_ok=True)
     return stored
 

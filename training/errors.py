@@ -20,6 +20,17 @@ register(
     _("Choose another base model. Ask your administrator to replace the weights file."),
 )
 register(
+    "start_model_gone",
+    _("The model that this training was to start from has been deleted."),
+    _("Start a new training from another model."),
+)
+register(
+    "storage_away",
+    _("The file storage did not answer while this was running, {losses} times in a row."),
+    _("Ask your administrator to look at the storage, then choose “Go on”."),
+    status=500,
+)
+register(
     "out_of_memory",
     _("The graphics card ran out of memory."),
     _("Start again with a smaller batch or a smaller image size."),

@@ -10,10 +10,12 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from datasets.models import DatasetVersion
+from jobs.errors import UserError
 from jobs.models import Job, JobEvent, JobQuerySet
 from jobs.states import Status
 from projects.access import ScopedQuerySet
 from projects.models import Project
+from training.base_models import BASE_MODELS, SCRATCH
 
 
 def weights_storage() -> Any:
@@ -70,6 +72,22 @@ class TrainingRun(Job):
 
     class Meta(Job.Meta):
         pass
+
+    @property
+    def architecture(self) -> str:
+        """The name of the network (yolo11n and the like).
+
+        Raises:
+            UserError: `start_model_gone`, nobody knows it any more.
+        """
+        if self.start_model is not None:
+            return self.start_model.architecture
+        if self.base_model in BASE_MODELS:
+            return self.base_model.removesuffix(SCRATCH)
+        # The start model was deleted; where the run had begun, it was noted.
+        if known := self.environment.get("architecture"):
+            return str(known)
+        raise UserError("start_model_gone")
 
 
 class RunEvent(JobEvent):

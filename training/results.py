@@ -4,6 +4,7 @@ import csv
 import io
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from training import checkpoints
 from training.messages import Message
 from training.models import Artifact, TrainedModel, TrainingRun, artifacts_storage, weights_storage
 from training.services import next_model_version
+from training.storing import patiently
 
 log = logging.getLogger(__name__)
 
@@ -26,19 +28,23 @@ _TABLE = "results.csv"
 _WEIGHTS = "model"
 
 
-def prepare(run: TrainingRun, done: Message) -> Callable[[], None]:
+def prepare(run: TrainingRun, done: Message, check: Callable[[], None]) -> Callable[[], None]:
     """Store the model and the artifacts, and return the write that registers them.
+
+    Args:
+        check: raises where nobody wants the result any more; called while storage is away.
 
     Raises:
         UserError: `no_epoch_to_keep`, the run was stopped before its first epoch.
+        UserError, Interrupted: storage cannot take them; see `storing.patiently`.
     """
     best = Path(done["best_path"])
     if not run.epoch or not best.is_file():
         raise UserError("no_epoch_to_keep")
-    model = _store_model(run, best, done)
+    model = patiently(lambda: _store_model(run, best, done), check)
     kept = [i for i in done["artifacts"] if i["name"] != _TABLE and i["kind"] != _WEIGHTS]
-    artifacts = [_store_artifact(run, item) for item in kept]
-    artifacts.append(_store_table(run))
+    steps = [partial(_store_artifact, run, item) for item in kept] + [partial(_store_table, run)]
+    artifacts = [patiently(step, check) for step in steps]
 
     def register() -> None:
         project = Project.objects.select_for_update().get(pk=run.project_id)
@@ -76,7 +82,7 @@ def _store_model(run: TrainingRun, path: Path, done: Message) -> TrainedModel:
         name=run.name,
         training_run=run,
         dataset_version=version,
-        architecture=_architecture(run),
+        architecture=run.architecture,
         classes=[item.name for item in version.classes.order_by("index")],
         imgsz=run.options["imgsz"],
         metrics=done["metrics"],
@@ -123,12 +129,6 @@ def results_table(run: TrainingRun) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _architecture(run: TrainingRun) -> str:
-    if run.start_model is not None:
-        return run.start_model.architecture
-    return run.base_model.removesuffix("-scratch")
 
 
 def _best(run: TrainingRun, done: Message) -> dict[str, Any]:

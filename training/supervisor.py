@@ -9,6 +9,7 @@ import shutil
 import statistics
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
@@ -25,6 +26,7 @@ from training.base_models import BASE_MODELS
 from training.messages import Data, Message, Resume, Spec
 from training.models import Checkpoint, TrainingRun
 from training.process import TrainerGone, TrainerProcess, open_trainer
+from training.storing import patiently
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +35,7 @@ _LISTEN_SECONDS = 0.5
 _SILENCE_SECONDS = 600.0
 _SILENCE_EPOCHS = 5
 #: Where in an epoch a phase begins, and how much of it the phase takes, for the progress bar.
-_SHARES = {"train": (0.0, 0.9), "validate": (0.9, 0.1), "finish": (1.0, 0.0)}
+_SHARES = {"train": (0.0, 0.9), "validate": (0.9, 0.1)}
 #: What the trainer calls its failures, where ours have another name.
 _FAILURES = {
     "weights_unreadable": "weights_unreadable",
@@ -76,17 +78,18 @@ class _Attempt:
 
     def perform(self) -> Commit:
         """Go on from the newest checkpoint that can be read, or begin."""
-        self.reporter.progress("prepare", 0, self._epochs, percent=self._percent(0.0))
-        names = self._materialize()
+        done = self.run.epoch
+        self.reporter.progress("prepare", done, self._epochs, percent=self._percent(done))
+        names = patiently(self._materialize, self.reporter.raise_if_cancelled)
         for resume in self._starts():
             try:
-                done = self._train(names, resume)
+                last_word = self._train(names, resume)
             except _CheckpointUnreadable:
                 self.reporter.log(
                     _("This checkpoint cannot be read; trying the one before."), "warning"
                 )
                 continue
-            return results.prepare(self.run, done)
+            return results.prepare(self.run, last_word, self.reporter.raise_if_cancelled)
         raise UserError("checkpoint_unreadable")
 
     @property
@@ -104,7 +107,7 @@ class _Attempt:
         for last in checkpoints.candidates(self.run):
             found = True
             target = self.folder / f"resume-{last.epoch}.pt"
-            if checkpoints.fetch(last, target):
+            if self._fetch(last, target):
                 message = _("Going on after epoch %(epoch)d (attempt %(attempt)d).")
                 self.reporter.log(message % {"epoch": last.epoch, "attempt": self.run.attempt})
                 yield Resume(
@@ -119,7 +122,11 @@ class _Attempt:
     def _fetch_best(self, last: Checkpoint) -> str | None:
         best = checkpoints.best_until(self.run, last.epoch)
         target = self.folder / "resume-best.pt"
-        return str(target) if best is not None and checkpoints.fetch(best, target) else None
+        return str(target) if best is not None and self._fetch(best, target) else None
+
+    def _fetch(self, checkpoint: Checkpoint, target: Path) -> bool:
+        step = partial(checkpoints.fetch, checkpoint, target)
+        return patiently(step, self.reporter.raise_if_cancelled)
 
     def _spec(self, names: list[str], resume: Resume | None) -> Spec:
         work = self.folder / "work"
@@ -128,7 +135,8 @@ class _Attempt:
         return Spec(
             data=Data(root=str(self.folder / "data"), names=names),
             base_model=self._base_model(),
-            weights=self._weights(),
+            # A checkpoint holds all; what the run once started from may be gone.
+            weights=None if resume else self._weights(),
             options=self.run.options,
             work_dir=str(work),
             resume=resume,
@@ -136,14 +144,18 @@ class _Attempt:
         )
 
     def _base_model(self) -> str:
-        start = self.run.start_model
-        return start.architecture if start is not None else self.run.base_model
+        """Return the name for the trainer; a start from scratch is told by it."""
+        # The start model may have been deleted since the run was claimed.
+        persist(lambda: self.run.refresh_from_db(fields=["start_model"]))
+        is_named = self.run.start_model is None and self.run.base_model in BASE_MODELS
+        return self.run.base_model if is_named else self.run.architecture
 
     def _weights(self) -> str | None:
         """Return the pretrained weights to start from, or None for a start from scratch."""
         if self.run.start_model is not None:
             target = self.folder / "start.pt"
-            if not results.fetch_model(self.run.start_model, target):
+            fetch = partial(results.fetch_model, self.run.start_model, target)
+            if not patiently(fetch, self.reporter.raise_if_cancelled):
                 raise UserError("weights_unreadable")
             return str(target)
         if BASE_MODELS[self.run.base_model].is_scratch:
@@ -209,13 +221,15 @@ class _Attempt:
         done, total, epoch = message["done"], message["total"], message["epoch"]
         start, width = _SHARES.get(message["phase"], (0.0, 0.0))
         share = start + (width * done / total if total else 0.0)
-        finished = max(epoch - 1, 0)
+        # Before the first epoch and after the last one, the number is of an epoch that is whole.
+        is_within = message["phase"] in _SHARES
+        finished = max(epoch - 1, 0) if is_within else epoch
         self.reporter.progress(
             message["phase"],
             finished,
             self._epochs,
             percent=self._percent(finished + share),
-            eta_seconds=self._eta(epoch),
+            eta_seconds=self._eta(finished) if is_within else None,
             epoch=epoch,
             batch=done,
             batches=total,
@@ -224,27 +238,30 @@ class _Attempt:
     def _percent(self, epochs_done: float) -> float:
         return 100 * epochs_done / self._epochs
 
-    def _eta(self, epoch: int) -> float | None:
+    def _eta(self, finished: int) -> float | None:
         """Return the seconds left by the median of the last epochs, validation included."""
         if not self.epoch_seconds:
             return None
         typical = statistics.median(self.epoch_seconds[-5:])
         spent = time.monotonic() - self.epoch_began
-        return max(typical * (self._epochs - epoch + 1) - spent, 0.0)
+        left = self._epochs - finished
+        if self.is_stop_sent:
+            left = min(left, 1)  # the epoch in hand
+        return max(typical * left - spent, 0.0)
 
     def _epoch(self, message: Message) -> None:
         now = time.monotonic()
         self.epoch_seconds.append(now - self.epoch_began)
         self.epoch_began = now
-        self.reporter.flush()
-        epochs.commit(self.run, message)
+        persist(self.reporter.flush)
+        epochs.commit(self.run, message, self.reporter.raise_if_cancelled)
         number = int(message["epoch"])
         self.reporter.progress(
             "train",
             number,
             self._epochs,
             percent=self._percent(number),
-            eta_seconds=self._eta(number + 1),
+            eta_seconds=None if self.is_stop_sent else self._eta(number),
             epoch=number,
         )
 

@@ -196,6 +196,8 @@ def short_names(spec: Spec) -> dict[str, str]:
 
 def _model(spec: Spec) -> str:
     """Return the weights to start from, or the library's description of an empty model."""
+    if spec.resume:
+        return spec.resume.last
     if spec.weights:
         return spec.weights
     if not spec.base_model.endswith(_SCRATCH):

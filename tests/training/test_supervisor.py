@@ -190,6 +190,23 @@ def test_stop_ends_after_the_epoch_and_keeps_the_best_model(
     assert TrainedModel.objects.filter(training_run=run).exists()
 
 
+def test_a_run_whose_start_model_was_deleted_goes_on_from_its_checkpoint(
+    start: Callable[..., TrainingRun], when_epoch: Callable[..., None]
+) -> None:
+    model = TrainedModel.objects.get(training_run=work(start(epochs=1)))
+    run = start(epochs=4)
+    TrainingRun.objects.filter(pk=run.pk).update(start_model=model, base_model=str(model.pk))
+    when_epoch(run, 1, kill_trainer)
+    run = work(run)
+    assert run.status == Status.QUEUED, run.error
+    services.delete_model(model=model)
+
+    run = work(run)
+
+    assert run.status == Status.SUCCEEDED, run.error
+    assert run.model.architecture == model.architecture == "yolo26n"
+
+
 def test_cancel_ends_at_once_keeps_committed_epochs_and_can_go_on(
     start: Callable[..., TrainingRun], when_epoch: Callable[..., None]
 ) -> None:

@@ -1,0 +1,346 @@
+"""The parts of one attempt, without a trainer: outages, the queue, progress, what is kept."""
+
+import errno
+import logging
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+
+from jobs import runner, transitions
+from jobs.errors import CancelRequested, Interrupted, UserError
+from jobs.reporter import Reporter
+from jobs.states import Status
+from projects.models import Project
+from tests import factories
+from training import checkpoints, epochs, results, storing, supervisor, tasks
+from training.checkpoints import file_sha256
+from training.models import Checkpoint, TrainingRun, weights_storage
+from training.services import next_run
+from training.supervisor import _Attempt
+
+pytestmark = pytest.mark.django_db
+
+BYTES = b"weights of an epoch"
+
+
+@pytest.fixture
+def run(project: Project) -> TrainingRun:
+    """A run that this test holds, of ten epochs."""
+    factories.make_run(project, options={"epochs": 10})
+    return claimed()
+
+
+@pytest.fixture
+def attempt(run: TrainingRun, tmp_path: Path) -> _Attempt:
+    return _Attempt(run, Reporter(run), tmp_path)
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patience is out after a few tries, which come at once."""
+    monkeypatch.setattr(storing, "PATIENCE_SECONDS", 2.5)
+    monkeypatch.setattr(storing, "_pause", lambda _, check: check())
+
+
+def claimed() -> TrainingRun:
+    found = next_run()
+    assert found is not None
+    run = transitions.claim(TrainingRun, found.pk, worker="w")
+    assert run is not None
+    return run
+
+
+def epoch_message(folder: Path, number: int = 1) -> dict[str, Any]:
+    """Return what the trainer says at the end of an epoch, with its checkpoint on the disk."""
+    path = folder / f"{number}-last.pt"
+    path.write_bytes(BYTES)
+    with path.open("rb") as file:
+        sha256 = file_sha256(file)
+    told = {"lr": 0.1, "seconds": 1.0, "images_per_second": 1.0, "gpu_memory_mb": None}
+    return {
+        **told,
+        "type": "epoch",
+        "epoch": number,
+        "train": {},
+        "val": {},
+        "is_best": False,
+        "checkpoint": {"path": str(path), "sha256": sha256, "size": len(BYTES)},
+        "best_checkpoint": None,
+    }
+
+
+def failing(times: float, error: Exception, call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a call that fails so many times first."""
+    left = times
+
+    def instead(*args: Any, **kwargs: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            raise error
+        return call(*args, **kwargs)
+
+    return instead
+
+
+class TestADatabaseThatIsAway:
+    @pytest.mark.django_db(transaction=True)
+    def test_for_a_while_at_the_end_of_an_epoch_costs_nothing(
+        self, attempt: _Attempt, tmp_path: Path
+    ) -> None:
+        attempt.reporter.log("a line that is not written yet")
+        away_until = time.monotonic() + 0.5
+
+        def refuse(execute: Any, *args: Any) -> Any:
+            if time.monotonic() < away_until:
+                raise OperationalError("away")
+            return execute(*args)
+
+        with connection.execute_wrapper(refuse):
+            attempt._hear(epoch_message(tmp_path))
+
+        attempt.run.refresh_from_db()
+        assert attempt.run.epoch == 1
+        assert attempt.run.events.filter(type="log").count() == 1
+
+
+class TestTheQueue:
+    def test_an_interrupted_run_goes_before_one_that_came_later(self, run: TrainingRun) -> None:
+        factories.make_run(run.project)
+        transitions.take_back(run)
+        assert next_run() == run
+
+    def test_a_run_for_a_newer_release_is_left_to_newer_workers(self, project: Project) -> None:
+        newer = factories.make_run(project, spec_version=TrainingRun.newest_spec + 1)
+        assert next_run() is None
+        older = factories.make_run(newer.project)
+        assert next_run() == older
+
+    def test_where_another_worker_is_faster_the_next_is_tried(
+        self, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, second = factories.make_run(project), factories.make_run(project)
+        done: list[TrainingRun] = []
+
+        def race() -> TrainingRun | None:
+            found = next_run()
+            if found == first:
+                transitions.claim(TrainingRun, found.pk, worker="faster")
+            return found
+
+        monkeypatch.setattr(tasks, "next_run", race)
+        monkeypatch.setattr(supervisor, "train", lambda run, _: done.append(run))
+        monkeypatch.setattr(runner, "lease_kept", _nothing_kept)
+        tasks.run_training(str(first.pk))
+        assert done == [second]
+
+    def test_one_delivery_does_one_run(
+        self, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for _ in range(2):
+            factories.make_run(project)
+        monkeypatch.setattr(supervisor, "train", lambda *_: None)
+        monkeypatch.setattr(runner, "lease_kept", _nothing_kept)
+        tasks.run_training("")
+        assert TrainingRun.objects.filter(status=Status.SUCCEEDED).count() == 1
+
+
+class _nothing_kept:  # noqa: N801  stands for a function
+    """In place of the keeper's thread, which would not see this test's transaction."""
+
+    def __init__(self, *_: Any) -> None: ...
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class TestAStartModelThatWasDeleted:
+    @pytest.fixture
+    def orphan(self, project: Project) -> TrainingRun:
+        gone = factories.make_model(project)
+        factories.make_run(project, start_model=gone, base_model=str(gone.pk))
+        run = claimed()
+        gone.delete()
+        return run
+
+    def test_is_named_where_the_run_has_not_begun(
+        self, orphan: TrainingRun, tmp_path: Path
+    ) -> None:
+        with pytest.raises(UserError) as refused:
+            _Attempt(orphan, Reporter(orphan), tmp_path)._spec([], None)
+        assert refused.value.code == "start_model_gone"
+        assert "{" not in refused.value.message
+
+    def test_is_not_needed_once_the_run_has_begun(self, orphan: TrainingRun) -> None:
+        orphan.start_model = None
+        orphan.environment = {"architecture": "yolo12x"}
+        assert orphan.architecture == "yolo12x"
+
+    def test_architecture_is_noted_at_the_start(self, project: Project) -> None:
+        model = factories.make_model(project, architecture="yolo12m")
+        factories.make_run(project, start_model=model, base_model=str(model.pk))
+        run = claimed()
+        epochs.record_start(run, {"device": "cpu"})
+        run.refresh_from_db()
+        assert run.environment["architecture"] == "yolo12m"
+
+
+@pytest.mark.usefixtures("no_pauses")
+class TestAStorageThatFails:
+    def commit(self, run: TrainingRun, folder: Path) -> None:
+        epochs.commit(run, epoch_message(folder), lambda: None)
+
+    def test_for_a_while_is_waited_for(
+        self, run: TrainingRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        broken = failing(1, OSError(errno.EIO, "away"), checkpoints.store)
+        monkeypatch.setattr(checkpoints, "store", broken)
+        self.commit(run, tmp_path)
+        assert run.checkpoints.count() == 1
+
+    @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+    def test_because_it_is_full_is_said(
+        self, run: TrainingRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    ) -> None:
+        full = failing(99, OSError(number, "full"), checkpoints.store)
+        monkeypatch.setattr(type(weights_storage()), "save", full)
+        with pytest.raises(UserError) as refused:
+            self.commit(run, tmp_path)
+        assert refused.value.code == "disk_full"
+
+    @pytest.mark.parametrize("error", [OSError(errno.EIO, "away"), RuntimeError("of S3")])
+    def test_for_long_has_the_run_taken_back(
+        self, run: TrainingRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ) -> None:
+        monkeypatch.setattr(type(weights_storage()), "save", failing(99, error, print))
+        with pytest.raises(Interrupted) as cut:
+            self.commit(run, tmp_path)
+        assert cut.value.reason == "storage_away"
+        assert run.epochs.count() == 0
+
+    def test_by_giving_back_other_bytes_is_written_again(
+        self, run: TrainingRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        digests = iter(["another"])
+        monkeypatch.setattr(
+            checkpoints, "file_sha256", lambda file: next(digests, "") or file_sha256(file)
+        )
+        self.commit(run, tmp_path)
+        stored = run.checkpoints.get()
+        path = Path(weights_storage().path(str(stored.file.name)))
+        assert list(path.parent.iterdir()) == [path]
+
+    def test_when_the_result_is_stored_is_waited_for(
+        self, run: TrainingRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        best = tmp_path / "best.pt"
+        best.write_bytes(BYTES)
+        run.epoch = 1
+        done = {"best_path": str(best), "artifacts": [], "metrics": {}}
+        kind = type(weights_storage())
+        monkeypatch.setattr(kind, "save", failing(1, OSError(errno.EIO, "away"), kind.save))
+        results.prepare(run, done, lambda: None)
+
+    def test_to_remove_what_is_old_ends_no_training(
+        self, run: TrainingRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.commit(run, tmp_path)
+        broken = failing(99, OSError(errno.EIO, "away"), print)
+        monkeypatch.setattr(type(weights_storage()), "delete", broken)
+        checkpoints.remove(run.checkpoints.get())
+        assert run.checkpoints.count() == 0
+
+
+def test_storage_is_not_waited_for_once_somebody_cancels(run: TrainingRun) -> None:
+    reporter = Reporter(run)
+    reporter.cancel.set()
+    began = time.monotonic()
+    with pytest.raises(CancelRequested):
+        storing.patiently(failing(99, OSError(), print), reporter.raise_if_cancelled)
+    assert time.monotonic() - began < 0.5
+
+
+class TestCheckpoints:
+    def test_that_were_damaged_go_when_their_epoch_is_done_again(self, run: TrainingRun) -> None:
+        for number, try_ in ((1, 1), (2, 1), (3, 1), (3, 2)):  # the second try fell back to 2
+            Checkpoint.objects.create(
+                run=run, kind="last", epoch=number, attempt=try_, file=f"{number}-{try_}", size=1
+            )
+        checkpoints.prune(run)
+        kept = [(item.epoch, item.attempt) for item in checkpoints.candidates(run)]
+        assert kept == [(3, 2), (2, 1)]
+
+
+class TestProgress:
+    @pytest.fixture
+    def told(self, attempt: _Attempt) -> Iterator[Callable[..., dict[str, Any]]]:
+        """Say something as the trainer does; six seconds an epoch, one of them gone."""
+        attempt.epoch_seconds = [6.0]
+        attempt.epoch_began = time.monotonic() - 1
+
+        def tell(phase: str, epoch: int, done: int = 5) -> dict[str, Any]:
+            attempt._hear(
+                {"type": "progress", "phase": phase, "epoch": epoch, "done": done, "total": 10}
+            )
+            assert attempt.reporter._progress is not None
+            return attempt.reporter._progress
+
+        yield tell
+
+    def test_within_an_epoch_counts_those_before(self, told: Callable[..., Any]) -> None:
+        state = told("train", 4)
+        assert (state["done"], state["percent"]) == (3, 34.5)
+        assert state["eta_seconds"] == pytest.approx(6 * 7 - 1, abs=0.5)
+
+    def test_in_finish_all_epochs_are_done_and_no_time_is_promised(
+        self, told: Callable[..., Any]
+    ) -> None:
+        state = told("finish", 10)
+        assert (state["done"], state["percent"], state["eta_seconds"]) == (10, 100.0, None)
+
+    def test_in_prepare_of_a_resume_the_epochs_before_count(self, told: Callable[..., Any]) -> None:
+        state = told("prepare", 4)
+        assert (state["done"], state["percent"], state["eta_seconds"]) == (4, 40.0, None)
+
+    def test_while_stopping_only_this_epoch_is_left(
+        self, told: Callable[..., Any], attempt: _Attempt
+    ) -> None:
+        attempt.is_stop_sent = True
+        assert told("train", 4)["eta_seconds"] == pytest.approx(5, abs=0.5)
+
+    def test_after_the_last_epoch_of_a_stop_no_time_is_promised(
+        self, told: Callable[..., Any], attempt: _Attempt, tmp_path: Path
+    ) -> None:
+        attempt.is_stop_sent = True
+        attempt._hear(epoch_message(tmp_path, 4))
+        assert attempt.reporter._progress is not None
+        assert attempt.reporter._progress["eta_seconds"] is None
+
+    def test_of_a_resume_begins_where_it_was(
+        self, attempt: _Attempt, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        attempt.run.epoch = 4
+        monkeypatch.setattr(supervisor, "materialize", failing(1, CancelRequested(), print))
+        with pytest.raises(CancelRequested):
+            attempt.perform()
+        assert attempt.reporter._progress is not None
+        assert attempt.reporter._progress["done"] == 4
+        assert attempt.reporter._progress["percent"] == 40.0
+
+
+def test_a_row_deleted_before_the_end_makes_no_noise(
+    run: TrainingRun, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def delete_first(_: object) -> bool:
+        TrainingRun.objects.filter(pk=run.pk).delete()
+        return True
+
+    monkeypatch.setattr(runner, "_tell_the_rest", delete_first)
+    with caplog.at_level(logging.INFO):
+        runner._conclude(run, Reporter(run), lambda: runner._succeed(run, Reporter(run), None))
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
