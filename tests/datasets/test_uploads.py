@@ -150,6 +150,7 @@ class TestTheFile:
             api(owner).post(
                 "/api/v1/imports/",
                 {"project": str(project.pk), "file": SimpleUploadedFile("a.zip", labelled_zip(2))},
+                format="multipart",
                 headers={"Idempotency-Key": "once"},
             )
             for _ in range(2)
