@@ -5,8 +5,7 @@ The list of what is written is closed: nothing that came in an archive (caches, 
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,21 @@ _SPLITS = ("train", "val")
 
 
 def materialize(
-    version: DatasetVersion, target: Path, *, splits: Sequence[str] = _SPLITS
+    version: DatasetVersion,
+    target: Path,
+    *,
+    splits: Sequence[str] = _SPLITS,
+    on_chunk: Callable[[int], None] = lambda done: None,
 ) -> list[str]:
     """Write `images/<split>/` and `labels/<split>/` below a new folder.
 
     Pictures are copied, not linked: the training library may rewrite a picture in place.
+
+    Args:
+        version: what is laid out.
+        target: the folder.
+        splits: which of it.
+        on_chunk: told after each few hundred pictures how many there are; may raise to end it.
 
     Returns:
         The class names in the order of their indexes.
@@ -30,8 +39,12 @@ def materialize(
         for kind in ("images", "labels"):
             (target / kind / split).mkdir(parents=True, exist_ok=True)
     rows = DatasetImage.objects.filter(version=version, split__in=splits).select_related("picture")
-    for image in chain.from_iterable(rows.in_chunks()):
-        _write(image, target)
+    done = 0
+    for chunk in rows.in_chunks():
+        for image in chunk:
+            _write(image, target)
+        done += len(chunk)
+        on_chunk(done)
     return class_names(version)
 
 

@@ -29,7 +29,12 @@ def evaluate(evaluation: Evaluation, reporter: Reporter, models: ModelCache) -> 
     reporter.progress("prepare", 0, 2)
     with work_folder(evaluation) as folder:
         data = folder / "data"
-        names = materialize(evaluation.dataset_version, data, splits=(evaluation.split,))
+        names = materialize(
+            evaluation.dataset_version,
+            data,
+            splits=(evaluation.split,),
+            on_chunk=lambda _: reporter.raise_if_cancelled(),
+        )
         data_yaml = write_data_yaml(data, names, splits=(evaluation.split,))
         reporter.raise_if_cancelled()
         reporter.progress("measure", 0, 2)

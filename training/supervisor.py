@@ -99,7 +99,19 @@ class _Attempt:
     def _materialize(self) -> list[str]:
         version = self.run.dataset_version
         self.reporter.log(_("Preparing %(count)d pictures.") % {"count": version.images_total})
-        return materialize(version, self.folder / "data")
+        return materialize(version, self.folder / "data", on_chunk=self._laid_out)
+
+    def _laid_out(self, pictures: int) -> None:
+        self.reporter.raise_if_cancelled()
+        version, done = self.run.dataset_version, self.run.epoch
+        self.reporter.progress(
+            "prepare",
+            done,
+            self._epochs,
+            percent=self._percent(done),
+            batch=pictures,
+            batches=version.train_images + version.val_images,
+        )
 
     def _starts(self) -> Iterator[Resume | None]:
         """Yield where to begin: each stored checkpoint from the newest, or nothing at all."""

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from datasets.fingerprint import Fingerprint
 from datasets.materialize import data_yaml, label_text, mapping_text, materialize, write_data_yaml
+from datasets.models import ImageQuerySet
 from datasets.names import class_names
 from datasets.problems import Problems
+from jobs.errors import CancelRequested
 from tests.datasets.importing import Bring, labelled_zip
 
 texts = st.lists(st.text(max_size=40), min_size=1, max_size=8)
@@ -47,6 +49,24 @@ def test_one_split_alone_can_be_laid_out(bring: Bring, tmp_path: Path) -> None:
     assert (read["train"], read["val"]) == ("images/val", "images/val")
     assert Path(read["path"]).is_absolute()
     assert len(list(tmp_path.rglob("*.jpg"))) == version.val_images
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_may_be_ended_on_the_way(
+    bring: Bring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version, told, real = bring(labelled_zip(10)).version, [], ImageQuerySet.in_chunks
+    monkeypatch.setattr(ImageQuerySet, "in_chunks", lambda rows, size=4: real(rows, size))
+
+    def on_chunk(done: int) -> None:
+        told.append(done)
+        if done == 8:
+            raise CancelRequested
+
+    with pytest.raises(CancelRequested):
+        materialize(version, tmp_path, on_chunk=on_chunk)
+    assert told == [4, 8]
+    assert len(list(tmp_path.rglob("*.jpg"))) == 8
 
 
 @pytest.mark.django_db(transaction=True)

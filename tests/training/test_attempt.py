@@ -307,6 +307,15 @@ class TestProgress:
         state = told("prepare", 4)
         assert (state["done"], state["percent"], state["eta_seconds"]) == (4, 40.0, None)
 
+    def test_in_prepare_tells_how_many_pictures_are_laid_out(self, attempt: _Attempt) -> None:
+        attempt._laid_out(5)
+        state = attempt.reporter._progress
+        assert state is not None
+        assert (state["phase"], state["done"], state["batch"]) == ("prepare", 0, 5)
+        attempt.reporter.cancel.set()
+        with pytest.raises(CancelRequested):
+            attempt._laid_out(9)
+
     def test_while_stopping_only_this_epoch_is_left(
         self, told: Callable[..., Any], attempt: _Attempt
     ) -> None:
