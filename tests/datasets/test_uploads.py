@@ -145,11 +145,11 @@ class TestTheFile:
             real(*args)
 
         monkeypatch.setattr(uploads, "_store", store)
-        before = stored_files()
+        before, content = stored_files(), labelled_zip(2)
         answers = [
             api(owner).post(
                 "/api/v1/imports/",
-                {"project": str(project.pk), "file": SimpleUploadedFile("a.zip", labelled_zip(2))},
+                {"project": str(project.pk), "file": SimpleUploadedFile("a.zip", content)},
                 format="multipart",
                 headers={"Idempotency-Key": "once"},
             )
