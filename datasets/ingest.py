@@ -22,7 +22,7 @@ from datasets.problems import Problems
 from datasets.sources.base import LabelState, PictureRecord, Source
 from datasets.split import SplitItem, assign
 from datasets.tally import Tally
-from datasets.twins import Twins
+from datasets.twins import Sight, Twins
 from jobs import transitions
 from jobs.errors import LeaseLost, UserError, describe
 from jobs.reporter import Reporter
@@ -31,6 +31,8 @@ from jobs.runner import Commit
 _CHUNK = 100
 _ROWS = 500
 _FEWEST = 2
+#: From this EXIF value on the stored picture has its sides exchanged.
+_LYING = 5
 
 
 @dataclass
@@ -146,7 +148,7 @@ class Ingest:
     def _image(self, record: PictureRecord, picture: Picture) -> DatasetImage:
         if record.state == LabelState.UNLABELLED:
             self.unlabelled[picture.sha256] = record.key
-        boxes = _pixels(record.boxes, picture, upright=record.upright)
+        boxes = _pixels(record.boxes, picture, (record.upright, record.tall))
         image = DatasetImage(
             version=self.version,
             picture=picture,
@@ -177,8 +179,8 @@ class Ingest:
         image = DatasetImage.objects.select_related("picture").get(pk=self.rows[sha256])
         boxes, left_out = list(image.boxes), twins.left_out
         known = set(map(tuple, boxes))
-        for upright in (True, False):
-            for row in _pixels(twins.boxes(upright=upright), image.picture, upright=upright):
+        for sight, found in twins.boxes():
+            for row in _pixels(found, image.picture, sight):
                 if tuple(row) in known:
                     continue
                 if len(boxes) >= MAX_BOXES:
@@ -253,9 +255,15 @@ class Ingest:
             self.reporter.log(f"{text} ({where})" if where else text, level="warning")
 
 
-def _pixels(boxes: Iterable[Box], picture: Picture, *, upright: bool) -> list[list[float]]:
-    orientation = 1 if upright else picture.orientation
+def _pixels(boxes: Iterable[Box], picture: Picture, sight: Sight) -> list[list[float]]:
+    orientation = 1 if _was_upright(picture, *sight) else picture.orientation
     return in_pixels((turned(b, orientation) for b in boxes), picture.width, picture.height)
+
+
+def _was_upright(picture: Picture, upright: bool, tall: bool | None) -> bool:
+    """Tell whether boxes were drawn on the upright picture, and not on the pixels as stored."""
+    lies = picture.orientation >= _LYING and picture.width != picture.height
+    return upright or (lies and tall == (picture.height > picture.width))
 
 
 def _classes(boxes: Iterable[list[float]]) -> frozenset[int]:

@@ -10,10 +10,14 @@ _LONGEST_CLASS = 100
 _LONGEST_FILE = 255
 
 
+def composed(text: str) -> str:
+    """Return text as composed Unicode, as the paths of an archive are."""
+    return unicodedata.normalize("NFC", text)
+
+
 def printable(text: str) -> str:
     """Return text as composed Unicode without control and direction characters, trimmed."""
-    composed = unicodedata.normalize("NFC", text)
-    seen = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in composed)
+    seen = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in composed(text))
     return " ".join(seen.split())
 
 
@@ -39,7 +43,7 @@ def class_names(raw: Sequence[str], problems: Problems) -> tuple[str, ...]:
     for index, given in enumerate(raw):
         name = printable(given)[:_LONGEST_CLASS].strip() or f"class_{index}"
         unique = _numbered(name, taken)
-        if unique != unicodedata.normalize("NFC", given).strip():
+        if unique != composed(given).strip():
             problems.add("class_renamed", f"{index}: {unique}")
         taken.add(unique)
         names.append(unique)

@@ -99,6 +99,16 @@ def prepare_picture(data: bytes) -> PreparedPicture:
         raise PictureRefused(_reason(error)) from error
 
 
+def stored_size(data: bytes) -> tuple[int, int]:
+    """Return width and height of a picture as it is stored, from its header alone.
+
+    Raises:
+        PictureRefused: it is none, or of another format.
+    """
+    size: tuple[int, int] = _open(data).size
+    return size
+
+
 def _open(data: bytes) -> Image.Image:
     """Open a picture; no pixel is decoded."""
     with warnings.catch_warnings():

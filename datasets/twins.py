@@ -1,9 +1,13 @@
 """Further records of one picture: what they say is joined when they come, in the memory of one."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from datasets.boxes import MAX_BOXES, Box, rounded
 from datasets.sources.base import LabelState, PictureRecord
+
+#: `upright` and `tall` of a record.
+Sight = tuple[bool, bool | None]
 
 
 @dataclass
@@ -19,15 +23,13 @@ class Twins:
     keys: list[str] = field(default_factory=list)
     is_labelled: bool = False
     left_out: int = 0
-    _boxes: dict[bool, dict[tuple[float, ...], Box]] = field(
-        default_factory=lambda: {True: {}, False: {}}
-    )
+    _boxes: dict[Sight, dict[tuple[float, ...], Box]] = field(default_factory=dict)
 
     def add(self, record: PictureRecord) -> None:
         """Take over what a record says."""
         self.keys.append(record.key)
         self.is_labelled |= record.state != LabelState.UNLABELLED
-        found = self._boxes[record.upright]
+        found = self._boxes.setdefault((record.upright, record.tall), {})
         for box in record.boxes:
             key = rounded(box)
             if len(found) < MAX_BOXES:
@@ -35,6 +37,7 @@ class Twins:
             elif key not in found:
                 self.left_out += 1
 
-    def boxes(self, *, upright: bool) -> tuple[Box, ...]:
-        """Return the boxes of the upright picture, or of the stored one; equal ones once."""
-        return tuple(self._boxes[upright].values())
+    def boxes(self) -> Iterator[tuple[Sight, tuple[Box, ...]]]:
+        """Yield the boxes, equal ones once, by how the picture was seen when they were drawn."""
+        for sight, boxes in self._boxes.items():
+            yield sight, tuple(boxes.values())

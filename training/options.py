@@ -7,7 +7,7 @@ labels and help are for people who do not know it. Nothing outside this list rea
 from collections.abc import Mapping
 from typing import Any
 
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from training.base_models import BASE_MODELS
@@ -216,7 +216,7 @@ def validate_options(raw: Mapping[str, Any]) -> Options:
             checked[name] = option.parse(values.pop(name, None))
         except RefusedValueError as refused:
             errors.append(OptionError(name, refused.code, refused.detail, refused.params))
-    errors += [_error(name, "unknown", _now("There is no such parameter.")) for name in values]
+    errors += [_error(name, "unknown", gettext("There is no such parameter.")) for name in values]
     if errors:
         raise InvalidOptionsError(errors)
     return checked
@@ -228,10 +228,10 @@ def _flatten(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[OptionError]]
     if nested is None or nested == "":
         return values, []
     if not isinstance(nested, Mapping):
-        return values, [_error("advanced", "not_an_object", _now("Must be an object."))]
+        return values, [_error("advanced", "not_an_object", gettext("Must be an object."))]
     twice = [str(name) for name in nested if name in values]
     values |= {str(name): value for name, value in nested.items() if name not in values}
-    return values, [_error(name, "given_twice", _now("Is given twice.")) for name in twice]
+    return values, [_error(name, "given_twice", gettext("Is given twice.")) for name in twice]
 
 
 def _error(name: str, code: str, detail: str) -> OptionError:

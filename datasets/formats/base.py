@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from datasets.pictures import PictureRefused, stored_size
 from datasets.problems import Problems
-from datasets.sources.base import PictureRecord
+from datasets.sources.base import MAX_PICTURE_BYTES, PictureRecord
+from jobs.errors import UserError
 
 #: What may be a picture by its name; the bytes decide later.
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".mpo"})
@@ -29,6 +31,13 @@ class FileTree(Protocol):
 
         Raises:
             UserError: it has more than `limit` bytes, or is damaged.
+        """
+
+    def chunks(self, path: str) -> Iterator[bytes]:
+        """Yield a file's bytes in pieces.
+
+        Raises:
+            UserError: it is damaged.
         """
 
 
@@ -63,6 +72,21 @@ def suffix_of(path: str) -> str:
 def is_picture(path: str) -> bool:
     """Tell by its name whether a file may be a picture."""
     return suffix_of(path) in PICTURE_SUFFIXES
+
+
+def header_size(tree: FileTree, path: str) -> tuple[int, int]:
+    """Return width and height of a picture as it is stored; zeros where it does not tell."""
+    try:
+        return stored_size(tree.read(path, MAX_PICTURE_BYTES))
+    except (PictureRefused, UserError):
+        return 0, 0
+
+
+def report_other_pictures(tree: FileTree, problems: Problems) -> None:
+    """Note the pictures of formats that are not read."""
+    for path in tree.paths:
+        if suffix_of(path) in OTHER_PICTURE_SUFFIXES:
+            problems.add("picture_format", path)
 
 
 def decode_text(data: bytes) -> str:

@@ -36,6 +36,17 @@ class PathEnds:
         return ending[0] if len(ending) == 1 else None
 
 
+def path_parts(path: str) -> list[str]:
+    """Return the parts of a path of any system; leading `..`, roots and drives say nothing here."""
+    parts: list[str] = []
+    for part in path.replace("\\", "/").split("/"):
+        if part == "..":
+            parts[-1:] = []
+        elif part not in {"", "."} and not part.endswith(":"):
+            parts.append(part)
+    return parts
+
+
 def _turned(parts: Sequence[str]) -> str:
     return "/".join(reversed(parts)) + "/"
 

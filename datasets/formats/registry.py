@@ -2,12 +2,17 @@
 
 from collections import Counter
 
-from datasets.formats import yolo
+from datasets.formats import coco, voc, yolo
 from datasets.formats.base import FileTree, LabelledPictures, Reader, is_picture, suffix_of
 from datasets.problems import Problems
 from jobs.errors import UserError
 
-READERS: dict[str, Reader] = {"yolo": yolo.understand}
+#: In the order in which they are asked.
+READERS: dict[str, Reader] = {
+    "coco": coco.understand,
+    "voc": voc.understand,
+    "yolo": yolo.understand,
+}
 _MOST_KINDS = 8
 _LABEL_SUFFIXES = frozenset({".txt", ".json", ".xml", ".csv"})
 
@@ -18,10 +23,15 @@ def understand(tree: FileTree, problems: Problems) -> LabelledPictures:
     Raises:
         UserError: `no_pictures`, `no_labels`, `layout_unknown`, or what the format says.
     """
+    refused: UserError | None = None
     for read in READERS.values():
-        if found := read(tree, problems):
-            return found
-    raise _not_understood(tree)
+        try:
+            if found := read(tree, problems):
+                return found
+        except UserError as error:
+            # Another format may be there beside it, and whole.
+            refused = refused or error
+    raise refused or _not_understood(tree)
 
 
 def _not_understood(tree: FileTree) -> UserError:

@@ -7,13 +7,12 @@ from typing import Any
 
 from datasets import names
 from datasets.formats.base import (
-    OTHER_PICTURE_SUFFIXES,
     FileTree,
     LabelledPictures,
     decode_text,
-    suffix_of,
+    report_other_pictures,
 )
-from datasets.formats.yolo_files import Pairs, pair
+from datasets.formats.pairing import Pairs, pair
 from datasets.formats.yolo_labels import MAX_BYTES, Labels, parse_labels
 from datasets.formats.yolo_names import Description, describe
 from datasets.formats.yolo_splits import Splits
@@ -124,9 +123,7 @@ class YoloDataset:
     def _report_files(self) -> None:
         for path in self._pairs.lone_labels:
             self._problems.add("label_without_picture", path)
-        for path in self._tree.paths:
-            if suffix_of(path) in OTHER_PICTURE_SUFFIXES:
-                self._problems.add("picture_format", path)
+        report_other_pictures(self._tree, self._problems)
 
 
 def _splits(tree: FileTree, pairs: Pairs, description: Description, problems: Problems) -> Splits:

@@ -3,7 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from datasets.boxes import MAX_BOXES, Box, clipped, is_finite, overhang, rounded
+from datasets.boxes import MAX_BOXES, Box, is_finite, rounded
+from datasets.formats.box_checks import BoxRefused, inside
 
 MAX_BYTES = 16 * 1024 * 1024
 _MOST_LINES = 50_000
@@ -11,12 +12,6 @@ _LONGEST_LINE = 200_000
 _BOX_FIELDS = 5
 #: Shares never come near this; pixels nearly always go beyond it.
 _LARGEST_SHARE = 2.0
-#: Exporters round; a box that sticks out by less is not worth a word.
-_ROUNDING = 1e-4
-
-
-class LineRefused(Exception):
-    """A line that is left out; its text is the code of the reason."""
 
 
 @dataclass
@@ -59,7 +54,7 @@ def parse_labels(text: str, *, classes: int, has_keypoints: bool = False) -> Lab
             continue
         try:
             box = _parse_line(line, number, labels, classes, has_keypoints)
-        except LineRefused as refused:
+        except BoxRefused as refused:
             labels.note(str(refused), number)
             continue
         if rounded(box) in found:
@@ -72,9 +67,9 @@ def parse_labels(text: str, *, classes: int, has_keypoints: bool = False) -> Lab
 def _parse_line(line: str, number: int, labels: Labels, classes: int, has_keypoints: bool) -> Box:
     index, values = _fields(line)
     if not 0 <= index < classes:
-        raise LineRefused("class_out_of_range")
+        raise BoxRefused("class_out_of_range")
     if not is_finite(values):
-        raise LineRefused("label_not_a_number")
+        raise BoxRefused("label_not_a_number")
     box, note = _box(index, values, has_keypoints)
     box = _inside(box, number, labels)
     if note:
@@ -90,32 +85,32 @@ def _box(index: int, values: list[float], has_keypoints: bool) -> tuple[Box, str
         return _centred(index, values), "confidence_ignored"
     if len(values) % 2 == 0:
         return _around(index, values), "polygon_boxed"
-    raise LineRefused("label_field_count")
+    raise BoxRefused("label_field_count")
 
 
 def _fields(line: str) -> tuple[int, list[float]]:
     tokens = line.split() if len(line) <= _LONGEST_LINE else []
     if len(tokens) < _BOX_FIELDS or "_" in line:
-        raise LineRefused("label_field_count")
+        raise BoxRefused("label_field_count")
     try:
         index, *values = map(float, tokens)
     except ValueError as error:
-        raise LineRefused("label_not_a_number") from error
+        raise BoxRefused("label_not_a_number") from error
     if not index.is_integer():
-        raise LineRefused("class_out_of_range" if is_finite([index]) else "label_not_a_number")
+        raise BoxRefused("class_out_of_range" if is_finite([index]) else "label_not_a_number")
     return int(index), values
 
 
 def _check_shares(values: list[float]) -> None:
     if max(values) > _LARGEST_SHARE or min(values) < 1 - _LARGEST_SHARE:
-        raise LineRefused("label_in_pixels")
+        raise BoxRefused("label_in_pixels")
 
 
 def _centred(index: int, values: list[float]) -> Box:
     _check_shares(values[:4])
     x, y, width, height = values[:4]
     if width <= 0 or height <= 0:
-        raise LineRefused("box_without_area")
+        raise BoxRefused("box_without_area")
     return Box(index, x - width / 2, y - height / 2, x + width / 2, y + height / 2)
 
 
@@ -126,11 +121,7 @@ def _around(index: int, values: list[float]) -> Box:
 
 
 def _inside(box: Box, number: int, labels: Labels) -> Box:
-    if box.x1 >= box.x2 or box.y1 >= box.y2:
-        raise LineRefused("box_without_area")
-    visible = clipped(box)
-    if visible is None:
-        raise LineRefused("box_outside")
-    if overhang(box) > _ROUNDING:
+    visible, was_clipped = inside(box)
+    if was_clipped:
         labels.note("box_clipped", number)
     return visible

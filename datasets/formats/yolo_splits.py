@@ -7,16 +7,12 @@ from functools import cached_property
 from typing import Any
 
 from datasets.formats.base import FileTree, decode_text
-from datasets.formats.path_ends import PathEnds
-from datasets.formats.yolo_files import is_image_folder
+from datasets.formats.pairing import is_image_folder
+from datasets.formats.path_ends import PathEnds, path_parts
+from datasets.formats.split_names import split_of_folders
 from datasets.problems import Problems
 
 _KEYS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-_FOLDER_NAMES = {
-    "train": re.compile(r"(train|training)(set)?[-_]?(\d{4})?", re.IGNORECASE),
-    "val": re.compile(r"(val|valid|validation|eval)(set)?[-_]?(\d{4})?", re.IGNORECASE),
-    "test": re.compile(r"(test|testing)(set)?[-_]?(\d{4})?", re.IGNORECASE),
-}
 _LISTS = {"train.txt": "train", "val.txt": "val", "valid.txt": "val", "test.txt": "test"}
 #: Of all lists together: they pack well, so that a small ZIP can hold gigabytes of them.
 _MOST_LIST_BYTES = 32 * 1024 * 1024
@@ -58,8 +54,8 @@ class Splits:
 
     def declare(self, yaml: Mapping[str, Any], yaml_path: str) -> None:
         """Take over what a `data.yaml` says; its paths are hints, for they are often wrong."""
-        base = _parts(yaml_path)[:-1]
-        root = _parts(_text(yaml.get("path"))[:_MOST_LETTERS])
+        base = path_parts(yaml_path)[:-1]
+        root = path_parts(_text(yaml.get("path"))[:_MOST_LETTERS])
         found: dict[str, set[str]] = defaultdict(set)
         for key, split in _KEYS.items():
             for value in _values(yaml.get(key)):
@@ -81,7 +77,7 @@ class Splits:
         found: dict[str, set[str]],
     ) -> bool:
         """Take over one path; False where nothing is there."""
-        wanted = _parts(value)
+        wanted = path_parts(value)
         if value.lower().endswith(".txt"):
             if path := self._find_list(wanted, base):
                 self._read_list(path, split)
@@ -125,7 +121,7 @@ class Splits:
         data = self._tree.read(path, self._list_bytes_left)
         self._list_bytes_left -= len(data)
         for line in _LINE.finditer(decode_text(data)):
-            wanted = _parts(line[0].strip())
+            wanted = path_parts(line[0].strip())
             if wanted and (picture := self._picture_ends.nearest(wanted)):
                 self._by_picture.setdefault(picture, split)
 
@@ -137,16 +133,7 @@ class Splits:
         for length in range(len(folders), -1, -1):
             if split := self._by_folder.get("/".join(folders[:length])):
                 return split
-        return _named_split(folders)
-
-
-def _named_split(folders: Sequence[str]) -> str | None:
-    """Return what the folder nearest to the file says: `train/images` and `images/train` alike."""
-    for folder in reversed(folders):
-        for split, pattern in _FOLDER_NAMES.items():
-            if pattern.fullmatch(folder):
-                return split
-    return None
+        return split_of_folders(folders)
 
 
 def _folders_of(pictures: Iterable[str]) -> set[str]:
@@ -157,24 +144,13 @@ def _folders_of(pictures: Iterable[str]) -> set[str]:
     return folders
 
 
-def _parts(path: str) -> list[str]:
-    """Return the parts of a path of any system; leading `..`, roots and drives say nothing here."""
-    parts: list[str] = []
-    for part in path.replace("\\", "/").split("/"):
-        if part == "..":
-            parts[-1:] = []
-        elif part not in {"", "."} and not part.endswith(":"):
-            parts.append(part)
-    return parts
-
-
 def _values(value: Any) -> Iterator[str]:
     values = value if isinstance(value, list) else [value]
     yield from (item for item in values[:_MOST_VALUES] if isinstance(item, str) and item.strip())
 
 
 def _is_path(value: str) -> bool:
-    return len(value) <= _MOST_LETTERS and len(_parts(value)) <= _MOST_PARTS
+    return len(value) <= _MOST_LETTERS and len(path_parts(value)) <= _MOST_PARTS
 
 
 def _text(value: Any) -> str:

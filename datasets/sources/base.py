@@ -34,6 +34,8 @@ class PictureRecord:
         boxes: in shares of the picture's sides.
         upright: the boxes are of the upright picture; otherwise of the pixels as they are stored,
             and they have to be turned along.
+        tall: whether the labels say that the picture is higher than wide, where they say it: this
+            tells which of the two they mean where the camera was held upright.
     """
 
     key: str
@@ -42,6 +44,7 @@ class PictureRecord:
     state: LabelState
     boxes: tuple[Box, ...]
     upright: bool = False
+    tall: bool | None = None
 
 
 class Source(Protocol):

@@ -28,6 +28,19 @@ class ZipTree:
         """Return a file's size in bytes."""
         return self._members[path].size
 
+    def chunks(self, path: str) -> Iterator[bytes]:
+        """Yield a file's bytes in pieces.
+
+        Raises:
+            UserError: `archive_member_damaged`.
+        """
+        try:
+            for chunk in self._archive.chunks(self._members[path]):
+                self._before_read()
+                yield chunk
+        except StorageError as error:
+            raise from_storage(error) from error
+
     def read(self, path: str, limit: int) -> bytes:
         """Return a file's bytes.
 

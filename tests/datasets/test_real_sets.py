@@ -18,6 +18,9 @@ pytestmark = [
 #: file: (train, val, test), boxes, classes, problems
 WANTED: dict[str, tuple[tuple[int, int, int], int, int, dict[str, int]]] = {
     "bccd/bccd-yolo.zip": ((205, 87, 72), 4886, 3, {}),
+    "bccd/bccd-coco.zip": ((205, 87, 72), 4886, 3, {}),
+    "bccd/bccd-voc.zip": ((205, 87, 72), 4886, 3, {"box_without_area": 2}),
+    "wild/07-raccoon-voc.zip": ((31, 8, 0), 51, 1, {"picture_twice": 1}),
     "retail/vn-beer-display-yolo.zip": ((186, 12, 0), 2870, 15, {}),
     "wild/01-flat-no-yaml.zip": (
         (32, 8, 0), 44, 1, {"classes_without_names": 1, "picture_converted": 12},
@@ -37,7 +40,6 @@ WANTED: dict[str, tuple[tuple[int, int, int], int, int, dict[str, int]]] = {
 }  # fmt: skip
 REFUSED = {
     "wild/06-git-lfs-pointer.zip": "archive_lfs_pointer",
-    "wild/07-raccoon-voc.zip": "layout_unknown",
 }
 
 

@@ -7,6 +7,8 @@ from datasets.boxes import MAX_BOXES, Box
 from datasets.sources.base import LabelState, PictureRecord
 from datasets.twins import Twins
 
+STORED = (False, None)
+
 
 def record(
     *boxes: Box, state: LabelState = LabelState.LABELLED, upright: bool = False
@@ -25,15 +27,14 @@ def test_equal_boxes_are_taken_once() -> None:
     first, second = Box(0, 0.1, 0.1, 0.2, 0.2), Box(1, 0.1, 0.1, 0.2, 0.2)
     again = Box(0, 0.10000001, 0.1, 0.2, 0.2)
     twins = joined([record(first), record(again, second)])
-    assert twins.boxes(upright=False) == (first, second)
-    assert twins.boxes(upright=True) == ()
+    assert dict(twins.boxes()) == {STORED: (first, second)}
     assert (twins.keys, twins.left_out) == (["a.jpg", "a.jpg"], 0)
 
 
 def test_boxes_of_upright_and_of_stored_pictures_are_kept_apart() -> None:
     box = Box(0, 0.1, 0.1, 0.2, 0.2)
     twins = joined([record(box), record(box, upright=True)])
-    assert twins.boxes(upright=True) == twins.boxes(upright=False) == (box,)
+    assert dict(twins.boxes()) == {STORED: (box,), (True, None): (box,)}
 
 
 def test_one_that_says_nothing_is_in_it_is_enough() -> None:
@@ -53,6 +54,6 @@ def test_thousands_of_twins_take_the_memory_of_one() -> None:
         most = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert len(twins.boxes(upright=False)) == MAX_BOXES
+    assert len(dict(twins.boxes())[STORED]) == MAX_BOXES
     assert twins.left_out == 30 * 2000 - MAX_BOXES
     assert most < 8 * 1024 * 1024

@@ -464,7 +464,7 @@ class TestNotUnderstood:
             ({"README.md": "", "data.yaml": NAMES}, "no_pictures"),
             ({"a.jpg": "", "b.png": ""}, "no_labels"),
             ({"images/a.jpg": "", "labels/b.txt": BOX}, "no_label_fits"),
-            ({"a.jpg": "", "a.xml": "<annotation/>"}, "layout_unknown"),
+            ({"a.jpg": "", "a.xml": "<page/>"}, "layout_unknown"),
             ({"train/a.jpg": "", "annotations/instances.json": "{}"}, "layout_unknown"),
             ({"a.jpg": "", "notes.txt": "hello"}, "layout_unknown"),
         ],

@@ -138,7 +138,7 @@ class TestRefused:
         "archive_only_archives": zips.zip_of({"inner.zip": zips.zip_of(GOOD)}),
         "no_pictures": zips.zip_of({"labels/a.txt": BOX}),
         "no_labels": zips.zip_of({"images/a.jpg": b"x"}),
-        "layout_unknown": zips.zip_of({"images/a.jpg": b"x", "a.xml": "<annotation/>"}),
+        "layout_unknown": zips.zip_of({"images/a.jpg": b"x", "a.xml": "<page/>"}),
         "data_yaml_not_allowed": zips.zip_of({**GOOD, "data.yaml": "names: [a]\ndownload: x"}),
     }
 
@@ -172,6 +172,9 @@ class TestRealArchives:
             ("wild/03-chinese-folders.zip", {"train": 22, "val": 9, "test": 9}, 82, 2),
             ("wild/04-roboflow-seg.zip", {"train": 146, "val": 42, "test": 21}, 225, 2),
             ("wild/05-roboflow-train-only.zip", {"train": 12}, 16, 9),
+            ("wild/07-raccoon-voc.zip", {None: 40}, 51, 1),
+            ("bccd/bccd-coco.zip", {"train": 205, "val": 87, "test": 72}, 4886, 3),
+            ("bccd/bccd-voc.zip", {"train": 205, "val": 87, "test": 72}, 4886, 3),
         ],
     )
     def test_are_understood(
@@ -195,8 +198,6 @@ class TestRealArchives:
         ("name", "code"),
         [
             ("wild/06-git-lfs-pointer.zip", "archive_lfs_pointer"),
-            ("wild/07-raccoon-voc.zip", "layout_unknown"),
-            ("bccd/bccd-coco.zip", "layout_unknown"),
         ],
     )
     def test_are_refused_with_a_reason(self, name: str, code: str) -> None:

@@ -1,6 +1,6 @@
 """Files in memory, for the tests of the formats."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from datasets.formats.base import LabelledPictures
 from datasets.formats.registry import understand
@@ -26,6 +26,10 @@ class MemoryTree:
 
     def size(self, path: str) -> int:
         return len(self._files[path])
+
+    def chunks(self, path: str) -> Iterator[bytes]:
+        for start in range(0, len(self._files[path]), 100):
+            yield self._files[path][start : start + 100]
 
     def read(self, path: str, limit: int) -> bytes:
         self.reads.append(path)

@@ -8,7 +8,18 @@ from datasets.formats.base import is_picture, suffix_of
 
 _IMAGE_FOLDERS = frozenset({"images", "image", "imgs", "img", "jpegimages", "pictures", "photos"})
 _LABEL_FOLDERS = frozenset(
-    {"labels", "label", "lables", "lable", "annotations", "annotation", "txt", "txts"}
+    {
+        "labels",
+        "label",
+        "lables",
+        "lable",
+        "annotations",
+        "annotation",
+        "txt",
+        "txts",
+        "xml",
+        "xmls",
+    }
 )
 _EITHER = _IMAGE_FOLDERS | _LABEL_FOLDERS
 #: Text files that lie among labels and are none.
@@ -34,7 +45,7 @@ class Pairs:
         return sum(label is not None for label in self.label_of.values())
 
 
-def pair(paths: Sequence[str]) -> Pairs:
+def pair(paths: Sequence[str], suffix: str = ".txt") -> Pairs:
     """Find the label file of each picture.
 
     Two files belong together where their paths are the same but for the suffix and for folders
@@ -42,7 +53,7 @@ def pair(paths: Sequence[str]) -> Pairs:
     that only differs by case, or by a name, where only one picture wants the label file.
     """
     pictures = [path for path in paths if is_picture(path)]
-    texts = [path for path in paths if suffix_of(path) == ".txt"]
+    texts = [path for path in paths if suffix_of(path) == suffix]
     found: dict[str, str] = {}
     for match in (_by_place, _by_place_in_any_case, _by_name):
         left = [picture for picture in pictures if picture not in found]
