@@ -106,7 +106,11 @@ def table_rows(said: str) -> list[str]:
 
 def test_make_demo_sets_up_and_runs_it() -> None:
     shown = subprocess.run(
-        ["make", "--dry-run", "--no-print-directory", "demo"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--dry-run", "--no-print-directory", "demo"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.splitlines()
 
     assert shown[-2].endswith("scripts/setup.py")
