@@ -105,12 +105,9 @@ def table_rows(said: str) -> list[str]:
 
 
 def test_make_demo_sets_up_and_runs_it() -> None:
+    command = ["make", "--dry-run", "--no-print-directory", "demo"]
     shown = subprocess.run(
-        ["make", "--dry-run", "--no-print-directory", "demo"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
+        command, cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.splitlines()
 
     assert shown[-2].endswith("scripts/setup.py")
