@@ -143,6 +143,11 @@ FILE_UPLOAD_TEMP_DIR = site_env.folder("tmp")
 FILE_UPLOAD_PERMISSIONS = 0o600
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 500
+# Hosts that an import may be sent to, and suffixes of such: Microsoft's, unless others are listed.
+CUSTOM_VISION_HOSTS = env.list(
+    "CVTRAINER_CUSTOM_VISION_HOSTS",
+    default=["cognitiveservices.azure.com", "api.cognitive.microsoft.com"],
+)
 MAX_UPLOAD_BYTES = int(env.float("CVTRAINER_MAX_UPLOAD_GB", default=20) * 1024**3)
 WEIGHTS_DIR = env.str("CVTRAINER_WEIGHTS_DIR", default=str(HOME / "weights"))
 WORK_DIR = HOME / "work"

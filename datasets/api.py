@@ -18,6 +18,7 @@ from rest_framework.serializers import BaseSerializer
 from accounts.idempotency import idempotent
 from accounts.parsers import LimitedJSONParser
 from datasets import exports, services
+from datasets.custom_vision_preview import preview
 from datasets.materialize import class_names, data_yaml, mapping_text
 from datasets.models import (
     Dataset,
@@ -29,11 +30,14 @@ from datasets.models import (
 )
 from datasets.resplit import Copy
 from datasets.serializers import (
+    CustomVisionPreviewSerializer,
     DatasetSerializer,
     ImageQuerySerializer,
     ImageSerializer,
     ImportSerializer,
+    NewCustomVisionImportSerializer,
     NewImportSerializer,
+    PreviewSerializer,
     ResplitSerializer,
     VersionSerializer,
 )
@@ -68,18 +72,42 @@ class ImportViewSet(JobActionsMixin, ListMixin, RetrieveMixin, CreateMixin, Proj
     @contextmanager
     def _stored(self, request: Request) -> Iterator[dict[str, Any]]:
         """Check a request and store its ZIP, before anything is locked."""
-        serializer = self.get_serializer(data=request.data)
+        kind = NewImportSerializer
+        if request.data.get("source") == Import.Source.CUSTOM_VISION:
+            kind = NewCustomVisionImportSerializer
+        serializer = kind(data=request.data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
         values = {k: v for k, v in serializer.validated_data.items() if k != "source"}
+        if "file" not in values:
+            yield values
+            return
         with stored_upload(values.pop("file")) as upload:
             yield {**values, "upload": upload}
 
-    @extend_schema(responses={202: ImportSerializer})
+    @extend_schema(
+        request={
+            "multipart/form-data": NewImportSerializer,
+            "application/json": NewCustomVisionImportSerializer,
+        },
+        responses={202: ImportSerializer},
+    )
     @idempotent(prepare=_stored)
     def create(self, request: Request, values: dict[str, Any], *_: Any, **__: Any) -> Response:
-        """Queue the import of a ZIP."""
-        job = services.create_import(user=self.user, **values)
-        return Response(self.shown(job), status=status.HTTP_202_ACCEPTED)
+        """Queue the import of a ZIP, or of a Custom Vision project."""
+        is_zip = "upload" in values
+        create = services.create_import if is_zip else services.create_custom_vision_import
+        return Response(self.shown(create(user=self.user, **values)), status.HTTP_202_ACCEPTED)
+
+    @extend_schema(request=CustomVisionPreviewSerializer, responses=PreviewSerializer)
+    @action(detail=False, methods=["post"], url_path="preview")
+    def preview(self, request: Request, *_: Any, **__: Any) -> Response:
+        """Look at a Custom Vision project before it is imported; nothing of it is kept."""
+        form = CustomVisionPreviewSerializer(
+            data=request.data, context=self.get_serializer_context()
+        )
+        form.is_valid(raise_exception=True)
+        found = preview(form.validated_data["address"], form.validated_data["training_key"])
+        return Response(PreviewSerializer(found).data)
 
     @extend_schema(request=None, responses={202: ImportSerializer})
     @action(detail=True, methods=["post"])

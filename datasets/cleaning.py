@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from datasets.models import Import, Picture, images_storage
 from projects.models import Project
@@ -32,6 +33,8 @@ def _remove_some(project_id: Any) -> int:
         if not _is_quiet(project_id):
             return 0
         unused = Picture.objects.filter(project=project_id, uses__isnull=True)
+        # Fetched for an import that was cut off: the next one goes on with them.
+        unused = unused.exclude(remotes__keep_until__gt=timezone.now())
         pictures = list(unused[:_BATCH])
         Picture.objects.filter(pk__in=[picture.pk for picture in pictures]).delete()
         _delete_files(pictures)

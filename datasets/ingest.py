@@ -19,7 +19,8 @@ from datasets.pace import Pace
 from datasets.picture_pool import PicturePool
 from datasets.picture_store import Incoming, PictureStore
 from datasets.problems import Problems
-from datasets.sources.base import LabelState, PictureRecord, Source
+from datasets.remote_pictures import RemotePictures
+from datasets.sources.base import LabelState, PictureRecord, Source, SourceLost
 from datasets.split import SplitItem, assign
 from datasets.tally import Tally
 from datasets.twins import Sight, Twins
@@ -51,9 +52,13 @@ class Ingest:
     #: Images of which nobody says what is on them, by digest: where they were.
     unlabelled: dict[str, str] = field(default_factory=dict)
     done: int = 0
+    #: What of the source is here already, where it can tell without reading it.
+    remote: RemotePictures | None = None
 
     def __post_init__(self) -> None:
         self.store = PictureStore(self.job, self.pool, self.problems)
+        if self.remote:
+            self.store.on_stored = self.remote.stored
         self.pace = Pace(self.source.total)
 
     @property
@@ -122,17 +127,35 @@ class Ingest:
         for record in chunk:
             self._tell_progress()
             self.done += 1
-            try:
-                data = self.source.read_picture(record)
-            except UserError as error:
-                self.problems.add(error.code, record.key)
+            read = self._read(record)
+            if read is None:
                 continue
-            sha256 = hashlib.sha256(data).hexdigest()
+            sha256, data = read
             if sha256 in self.items or sha256 in self.store.refused or sha256 in new:
                 self.twins.setdefault(sha256, Twins()).add(record)
                 continue
             new[sha256] = record
             yield Incoming(record.key, sha256, data)
+
+    def _read(self, record: PictureRecord) -> tuple[str, bytes] | None:
+        """Return digest and bytes of a picture; no bytes where it is here already.
+
+        Raises:
+            SourceLost: no picture can be had any more.
+        """
+        if sha256 := self.source.digest_of(record):
+            return sha256, b""
+        try:
+            data = self.source.read_picture(record)
+        except SourceLost:
+            raise
+        except UserError as error:
+            self.problems.add(error.code, record.key)
+            return None
+        sha256 = hashlib.sha256(data).hexdigest()
+        if self.remote:
+            self.remote.coming(record.key, sha256)
+        return sha256, data
 
     def _tell_progress(self) -> None:
         self.reporter.raise_if_cancelled()
@@ -149,6 +172,8 @@ class Ingest:
         if record.state == LabelState.UNLABELLED:
             self.unlabelled[picture.sha256] = record.key
         boxes = _pixels(record.boxes, picture, (record.upright, record.tall))
+        if boxes and record.turn_unknown and not _tells_turn(picture, record.tall):
+            self.problems.add("picture_turn_doubtful", record.key)
         image = DatasetImage(
             version=self.version,
             picture=picture,
@@ -237,6 +262,7 @@ class Ingest:
         """Tell what came in; return what is written together with the import's success."""
         text = _("Training: %(train)d pictures, validation: %(val)d, test: %(test)d.")
         self.reporter.log(text % {split: tally.of(split) for split in DatasetImage.Split.values})
+        self.source.closing(tally.counted())
         self._tell_problems()
         self.reporter.progress("finish", tally.images, tally.images)
         fields = tally.fields()
@@ -264,6 +290,13 @@ def _was_upright(picture: Picture, upright: bool, tall: bool | None) -> bool:
     """Tell whether boxes were drawn on the upright picture, and not on the pixels as stored."""
     lies = picture.orientation >= _LYING and picture.width != picture.height
     return upright or (lies and tall == (picture.height > picture.width))
+
+
+def _tells_turn(picture: Picture, tall: bool | None) -> bool:
+    """Tell whether the sides that labels name show which picture they mean: turned or stored."""
+    if picture.orientation == 1:
+        return True
+    return picture.orientation >= _LYING and picture.width != picture.height and tall is not None
 
 
 def _classes(boxes: Iterable[list[float]]) -> frozenset[int]:

@@ -83,6 +83,11 @@ class DatasetVersion(models.Model):
     boxes = models.PositiveIntegerField(default=0)
     layout = models.JSONField(default=dict, blank=True)
     warnings = models.JSONField(default=list, blank=True)
+    baselines = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="what Custom Vision's models reach by its own measure, on training pictures",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = VersionQuerySet.as_manager()
@@ -157,6 +162,28 @@ class Picture(models.Model):
 
     def __str__(self) -> str:
         return self.sha256[:12]
+
+
+class RemotePicture(models.Model):
+    """That a picture of a Custom Vision project is here: it is not fetched a second time."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    origin = models.CharField(max_length=36, help_text="id of the project in Custom Vision")
+    remote_id = models.CharField(max_length=64)
+    picture = models.ForeignKey(Picture, on_delete=models.CASCADE, related_name="remotes")
+    keep_until = models.DateTimeField(
+        null=True, help_text="until then it stays though no version uses it: its import was cut off"
+    )
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["project", "origin", "remote_id"], name="datasets_remote_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.remote_id
 
 
 class ImageQuerySet(ScopedQuerySet):
@@ -258,6 +285,11 @@ class Import(Job):
     file = models.FileField(storage=uploads_storage, max_length=200, blank=True)
     file_name = models.CharField(max_length=255, blank=True)
     keep_splits = models.BooleanField(default=True)
+    endpoint = models.CharField(max_length=300, blank=True)
+    origin = models.CharField(
+        max_length=36, blank=True, help_text="id of the project in Custom Vision"
+    )
+    include_untagged = models.BooleanField(default=False)
     report = models.JSONField(default=dict, blank=True)
 
     objects = ImportQuerySet.as_manager()  # type: ignore[misc]
@@ -287,14 +319,35 @@ class Import(Job):
             DatasetVersion.objects.filter(pk=self.version_id).update(status=status)
         if status == DatasetVersion.Status.FAILED:
             self.version.clear()
+        if self.status in TERMINAL:
+            ImportSecret.objects.filter(import_job=self.pk).delete()
+            self._release_remote_pictures()
         if self.status in TERMINAL and not self.may_be_retried:
             transaction.on_commit(self.drop_upload, robust=True)
+
+    def _release_remote_pictures(self) -> None:
+        """Let pictures go that no version uses, unless they wait for another try."""
+        if self.origin and self.status != Status.FAILED:
+            mine = RemotePicture.objects.filter(project=self.project_id, origin=self.origin)
+            mine.update(keep_until=None)
 
     def drop_upload(self) -> None:
         """Remove the uploaded file; nobody needs it any more."""
         if self.file:
             uploads_storage().delete(self.file.name)
             Import.objects.filter(pk=self.pk).update(file="")
+
+
+class ImportSecret(models.Model):
+    """The key by which an import reads: sealed (storage/sealing.py), and gone when it ends."""
+
+    import_job = models.OneToOneField(
+        Import, primary_key=True, on_delete=models.CASCADE, related_name="secret"
+    )
+    sealed = models.BinaryField()
+
+    def __str__(self) -> str:
+        return str(self.import_job_id)
 
 
 class ImportEvent(JobEvent):

@@ -4,7 +4,7 @@ First a picture's row, then its files, then its use in a version: whatever is cu
 file is there of which no row tells, and no version has a picture without files.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -36,6 +36,7 @@ class PictureStore:
     Attributes:
         refused: why pictures were left out, by the digest of their bytes.
         recent: what the last call of `store` wrote files of.
+        on_stored: called with pictures whose row and files are there.
     """
 
     job: Import
@@ -43,6 +44,7 @@ class PictureStore:
     problems: Problems
     refused: dict[str, str] = field(default_factory=dict)
     recent: list[Picture] = field(default_factory=list)
+    on_stored: Callable[[Iterable[Picture]], None] = lambda pictures: None
 
     def store(self, incoming: Iterable[Incoming]) -> dict[str, Picture]:
         """Return pictures that are in storage, by their digests.
@@ -73,6 +75,7 @@ class PictureStore:
             else:
                 self._report(picture, item.key)
                 known[item.sha256] = picture
+                self.on_stored([picture])
 
     def _known(self, sha256: str) -> Picture | None:
         """Return a picture that the project has, row and files."""
@@ -133,4 +136,5 @@ class PictureStore:
             self.recent.append(picture)
             put_file(storage, str(picture.file), [prepared.content], durable=False)
             put_file(storage, str(picture.thumbnail), [prepared.thumbnail], durable=False)
+        self.on_stored(rows)
         return {row.sha256: row for row in rows}

@@ -77,3 +77,60 @@ register(
     _("{count} folders are named for several splits at once; their pictures are split anew."),
 )
 register("splits_made_anew", _("The splits of the ZIP could not be kept; it was split anew."))
+
+# --- Problems: Custom Vision -----------------------------------------------------------------
+register(
+    "remote_picture_gone",
+    _("{count} pictures were deleted in Custom Vision while they were fetched."),
+)
+register(
+    "remote_picture_forbidden",
+    _("{count} pictures were refused by their storage, with fresh links too."),
+    _("Import again later."),
+)
+register(
+    "remote_picture_host",
+    _("{count} pictures lie where this portal may not fetch from; they were left out."),
+)
+register(
+    "remote_picture_away",
+    _("{count} pictures could not be fetched after several tries."),
+    _("Import again later: what is here already is not fetched again."),
+)
+register(
+    "remote_picture_too_large",
+    _("{count} pictures have more than 64 MB; they were left out."),
+)
+register(
+    "remote_picture_unreadable",
+    _("Custom Vision's entries of {count} pictures cannot be read; they were left out."),
+)
+register(
+    "untagged_left_out",
+    _("{count} pictures without a tag were left out."),
+    _("If nothing is to be found on them, import again and take them as background."),
+)
+register(
+    "tag_without_box",
+    _("{count} pictures have tags, but no box; they count as pictures with nothing on them."),
+)
+register("region_of_no_tag", _("{count} boxes belong to no tag that is a class; left out."))
+register(
+    "negative_tag",
+    _("{count} pictures are tagged as negative: they teach what is not to be found."),
+)
+register(
+    "general_product",
+    _("{count} tags are the catch-all class of the shelf domain; kept as a class."),
+    _("A model that tells it from your own classes needs it; otherwise drop it."),
+)
+register(
+    "picture_turn_doubtful",
+    _("{count} pictures were turned upright, and nobody says for which side up their boxes are."),
+    _("Look at them: if the boxes are off, correct them in Custom Vision and import again."),
+)
+register(
+    "custom_vision_difference",
+    _("{count} counts differ from those of Custom Vision."),
+    _("The table below lists them; what was left out is named above with its reason."),
+)

@@ -1,6 +1,5 @@
 """How the API shows imports, datasets and versions, and what it takes."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
@@ -8,6 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
+from datasets.custom_vision_preview import address_of
 from datasets.models import Dataset, DatasetImage, DatasetVersion, Import
 from jobs.errors import UserError, describe
 from jobs.serializers import JobSerializerMixin
@@ -74,8 +74,8 @@ class ImportSerializer(JobSerializerMixin, ScopedModelSerializer):
         ]
 
 
-class NewImportSerializer(ScopedSerializer):
-    """The form that starts an import."""
+class _NewImportSerializer(ScopedSerializer):
+    """What every import takes."""
 
     project = ProjectField()
     dataset = ScopedField(queryset=Dataset.objects.all(), required=False)
@@ -83,20 +83,15 @@ class NewImportSerializer(ScopedSerializer):
     source = serializers.ChoiceField(  # type: ignore[assignment]
         choices=Import.Source.choices, default=Import.Source.ZIP
     )
-    file = serializers.FileField(required=False, allow_empty_file=True)
     split_ratio = RatioField(default=0.2)
     split_seed = SeedField(default=0)
+
+
+class NewImportSerializer(_NewImportSerializer):
+    """The form that starts the import of a ZIP."""
+
+    file = serializers.FileField(required=False, allow_empty_file=True)
     keep_splits = serializers.BooleanField(default=True)
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Look at the source first: each takes fields of its own.
-
-        Raises:
-            UserError: `source_unavailable`.
-        """
-        if isinstance(data, Mapping) and data.get("source") == Import.Source.CUSTOM_VISION:
-            raise UserError("source_unavailable")
-        return super().to_internal_value(data)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Ask for what the source needs.
@@ -108,6 +103,62 @@ class NewImportSerializer(ScopedSerializer):
             message = serializers.Field.default_error_messages["required"]
             raise serializers.ValidationError({"file": message}, code="required")
         return attrs
+
+
+class _CustomVisionFields(serializers.Serializer[Any]):
+    """Where a Custom Vision project is, and what opens it."""
+
+    endpoint = serializers.CharField(max_length=500)
+    custom_vision_project = serializers.CharField(max_length=500)
+    training_key = serializers.CharField(max_length=200, write_only=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Make an address of what was pasted.
+
+        Raises:
+            ValidationError: it is none; the field tells which of the two.
+        """
+        endpoint, project = attrs.pop("endpoint"), attrs.pop("custom_vision_project")
+        try:
+            attrs["address"] = address_of(endpoint, project)
+        except UserError as error:
+            is_project = error.code == "custom_vision_project_id"
+            field = "custom_vision_project" if is_project else "endpoint"
+            detail = f"{error.message} {error.hint}"
+            raise serializers.ValidationError({field: detail}, code=error.code) from error
+        return attrs
+
+
+class NewCustomVisionImportSerializer(_CustomVisionFields, _NewImportSerializer):
+    """The form that starts the import of a Custom Vision project."""
+
+    include_untagged = serializers.BooleanField(default=False)
+
+
+class CustomVisionPreviewSerializer(_CustomVisionFields, ScopedSerializer):
+    """The Custom Vision project that somebody wants to look at, and for which project here."""
+
+    project = ProjectField()
+
+
+class PreviewTagSerializer(serializers.Serializer[Any]):
+    """A tag there; `Regular`, `GeneralProduct` become classes, `Negative` does not."""
+
+    name = serializers.CharField()
+    type = serializers.CharField()
+    images = serializers.IntegerField()
+
+
+class PreviewSerializer(serializers.Serializer[Any]):
+    """What a Custom Vision project holds, and what its import will take."""
+
+    name = serializers.CharField()
+    domain = serializers.CharField()
+    tags = PreviewTagSerializer(many=True)
+    tagged = serializers.IntegerField()
+    untagged = serializers.IntegerField()
+    estimated_bytes = serializers.IntegerField(allow_null=True)
+    estimated_seconds = serializers.FloatField(allow_null=True)
 
 
 class DatasetSerializer(ScopedModelSerializer):
@@ -174,6 +225,7 @@ class VersionSerializer(ScopedModelSerializer):
             "fingerprint",
             "layout",
             "warnings",
+            "baselines",
             "created_at",
         ]
 

@@ -1,6 +1,7 @@
 """What people do with datasets: import into them, split them anew, rename and remove them."""
 
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from django.db import IntegrityError, transaction
@@ -9,14 +10,18 @@ from django.db.models import RestrictedError
 import datasets.errors  # noqa: F401  registers the codes
 from accounts.models import User
 from datasets import cleaning, resplit
-from datasets.models import Dataset, DatasetVersion, Import
+from datasets.models import Dataset, DatasetVersion, Import, ImportSecret
 from datasets.names import printable
+from datasets.sources.custom_vision.address import Address
 from datasets.uploads import StoredUpload
 from datasets.versions import next_version
 from jobs import queue
 from jobs.errors import UserError
 from projects.models import Project
 from projects.names import MAX_LENGTH, clean_name
+from storage.sealing import seal
+
+_CUSTOM_VISION = "Custom Vision"
 
 
 def create_import(
@@ -42,19 +47,64 @@ def create_import(
         UserError: the dataset is another project's, or its name is taken.
         ValidationError: the name is not one.
     """
-    if dataset is not None and dataset.project_id != project.pk:
-        raise UserError("dataset_foreign")
     job = Import(pk=upload.import_id, project=project, created_by=user, source=Import.Source.ZIP)
     job.keep_splits, job.file_name = keep_splits, upload.file_name
     job.file.name = upload.name
-    with transaction.atomic():
-        _lock(project)
-        home = dataset or _new_dataset(project, dataset_name or _name_after(job.file_name))
-        job.version = next_version(home, job.source, split_ratio, split_seed)
-        job.save()
+    name = dataset_name or _name_after(job.file_name)
+    with _new_version(job, dataset, name, (split_ratio, split_seed)):
         queue.submit(job)
     upload.is_taken = True
     return job
+
+
+def create_custom_vision_import(
+    *,
+    project: Project,
+    user: User,
+    address: Address,
+    training_key: str,
+    dataset: Dataset | None = None,
+    dataset_name: str = "",
+    split_ratio: float = 0.2,
+    split_seed: int = 0,
+    include_untagged: bool = False,
+) -> Import:
+    """Queue the import of a Custom Vision project as the next version of a dataset.
+
+    Args:
+        address: checked by `custom_vision.address_of`.
+        training_key: sealed while the import lives, and gone when it ends.
+        dataset: one of the project's; without it a new one is made.
+        dataset_name: of the new one; `Custom Vision` where it is empty.
+        split_ratio: share of the pictures that goes to validation, 0 < r < 1.
+        include_untagged: take pictures without a tag as pictures with nothing on them.
+
+    Raises:
+        UserError: the dataset is another project's, or its name is taken.
+        ValidationError: the name is not one.
+    """
+    job = Import(project=project, created_by=user, source=Import.Source.CUSTOM_VISION)
+    job.endpoint, job.origin = address.endpoint, address.project
+    job.include_untagged = include_untagged
+    with _new_version(job, dataset, dataset_name or _CUSTOM_VISION, (split_ratio, split_seed)):
+        ImportSecret.objects.create(import_job=job, sealed=seal(training_key, str(job.pk)))
+        queue.submit(job)
+    return job
+
+
+@contextmanager
+def _new_version(
+    job: Import, dataset: Dataset | None, name: str, split: tuple[float, int]
+) -> Iterator[None]:
+    """Save an import with the version that it is to fill, in one transaction with the block."""
+    if dataset is not None and dataset.project_id != job.project_id:
+        raise UserError("dataset_foreign")
+    with transaction.atomic():
+        _lock(job.project)
+        home = dataset or _new_dataset(job.project, name)
+        job.version = next_version(home, job.source, *split)
+        job.save()
+        yield
 
 
 def retry_import(*, job: Import) -> None:

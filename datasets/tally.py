@@ -6,6 +6,7 @@ from typing import Any
 
 from datasets.fingerprint import Fingerprint
 from datasets.models import DatasetClass, DatasetImage, DatasetVersion, ImageClass
+from datasets.sources.base import Counted
 
 
 class Tally:
@@ -47,6 +48,15 @@ class Tally:
     def of(self, split: str) -> int:
         """Return how many images a split has."""
         return self._images[split]
+
+    def counted(self) -> Counted:
+        """Return what there is of each class."""
+        indexes = [row.index for row in self.classes]
+        return Counted(
+            images=self.images,
+            boxes=tuple(self._boxes[index] for index in indexes),
+            images_with=tuple(self._shown[index] for index in indexes),
+        )
 
     def save_classes(self) -> None:
         """Write how often each class occurs."""

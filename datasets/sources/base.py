@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from datasets.boxes import Box
 from datasets.problems import Problems
+from jobs.errors import UserError
 
 #: A picture of the largest size that is allowed, packed badly.
 MAX_PICTURE_BYTES = 64 * 1024 * 1024
@@ -36,6 +37,7 @@ class PictureRecord:
             and they have to be turned along.
         tall: whether the labels say that the picture is higher than wide, where they say it: this
             tells which of the two they mean where the camera was held upright.
+        turn_unknown: nobody says which of the two they mean where `tall` does not tell it.
     """
 
     key: str
@@ -45,6 +47,26 @@ class PictureRecord:
     boxes: tuple[Box, ...]
     upright: bool = False
     tall: bool | None = None
+    turn_unknown: bool = False
+
+
+class SourceLost(UserError):
+    """No picture of a source can be had any more: what failed is not one picture."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What came in, once all of it is there.
+
+    Attributes:
+        images: pictures, byte-identical ones once.
+        boxes: by the index of their class.
+        images_with: pictures that hold a class, by its index.
+    """
+
+    images: int
+    boxes: tuple[int, ...]
+    images_with: tuple[int, ...]
 
 
 class Source(Protocol):
@@ -69,5 +91,12 @@ class Source(Protocol):
         """Return the bytes of a picture.
 
         Raises:
+            SourceLost: nor can any other.
             UserError: they cannot be had; the other pictures still can.
         """
+
+    def digest_of(self, record: PictureRecord) -> str | None:
+        """Return the digest of a picture that the project has already; it need not be read."""
+
+    def closing(self, counted: Counted) -> None:
+        """Hear what came in; the source may have more to report then."""

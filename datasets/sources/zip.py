@@ -8,7 +8,7 @@ from typing import IO, Any, Self
 from datasets.errors import from_storage
 from datasets.formats import registry
 from datasets.problems import Problems
-from datasets.sources.base import MAX_PICTURE_BYTES, PictureRecord
+from datasets.sources.base import MAX_PICTURE_BYTES, Counted, PictureRecord
 from jobs.errors import UserError
 from storage.archive_checks import ArchiveLimits
 from storage.archives import Archive
@@ -123,3 +123,9 @@ class ZipSource:
             UserError: it is damaged or too large; the others can still be read.
         """
         return self._tree.read(record.key, MAX_PICTURE_BYTES)
+
+    def digest_of(self, record: PictureRecord) -> None:
+        """Return nothing: only reading its bytes tells what a picture in an archive is."""
+
+    def closing(self, counted: Counted) -> None:
+        """Leave it: an archive has no counts of its own."""

@@ -1,0 +1,77 @@
+"""Which pictures of a Custom Vision project are here: an import goes on where it was cut off.
+
+Its pictures never change, so that its id stands for the bytes. What was fetched for an import that
+failed is kept for a week (cleaning.py), for the next one.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from datasets.models import Import, Picture, RemotePicture, images_storage
+from jobs import transitions
+
+_KEPT = timedelta(days=7)
+_BATCH = 500
+
+
+@dataclass
+class RemotePictures:
+    """The pictures of one project there, in one project here."""
+
+    job: Import
+    #: Ids, by the digest of pictures that are fetched but not stored yet.
+    _coming: dict[str, list[str]] = field(default_factory=dict)
+
+    def known(self, remote_ids: Sequence[str]) -> dict[str, str]:
+        """Return the digests of those that are here, row and files, by their ids there."""
+        digests: dict[str, str] = {}
+        for start in range(0, len(remote_ids), _BATCH):
+            rows = self._rows().filter(remote_id__in=remote_ids[start : start + _BATCH])
+            for row in rows.select_related("picture"):
+                if _has_files(row.picture):
+                    digests[row.remote_id] = row.picture.sha256
+        return digests
+
+    def coming(self, remote_id: str, sha256: str) -> None:
+        """Remember that a picture was fetched; `stored` tells when it is safe."""
+        self._coming.setdefault(sha256, []).append(remote_id)
+
+    def stored(self, pictures: Iterable[Any]) -> None:
+        """Note pictures that are in storage: they need not be fetched again.
+
+        Raises:
+            LeaseLost: another attempt owns the import.
+        """
+        keep_until = timezone.now() + _KEPT
+        rows = [
+            RemotePicture(
+                project_id=self.job.project_id,
+                origin=self.job.origin,
+                remote_id=remote_id,
+                picture=picture,
+                keep_until=keep_until,
+            )
+            for picture in pictures
+            for remote_id in self._coming.pop(picture.sha256, ())
+        ]
+        if not rows:
+            return
+        with transitions.fenced(self.job):
+            RemotePicture.objects.bulk_create(
+                rows,
+                update_conflicts=True,
+                unique_fields=["project", "origin", "remote_id"],
+                update_fields=["picture", "keep_until"],
+            )
+
+    def _rows(self) -> Any:
+        return RemotePicture.objects.filter(project=self.job.project_id, origin=self.job.origin)
+
+
+def _has_files(picture: Picture) -> bool:
+    storage = images_storage()
+    return all(storage.exists(str(file)) for file in (picture.file, picture.thumbnail))

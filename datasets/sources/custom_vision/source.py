@@ -1,0 +1,202 @@
+"""A project of Custom Vision as a source of pictures and labels."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from datasets import names
+from datasets.problems import Problems
+from datasets.sources.base import Counted, PictureRecord, SourceLost
+from datasets.sources.custom_vision.calls import BrokenAnswer
+from datasets.sources.custom_vision.downloads import PictureClient, is_relative
+from datasets.sources.custom_vision.labels import GENERAL_PRODUCT, NEGATIVE, Labels
+from datasets.sources.custom_vision.listing import Listing
+from datasets.sources.custom_vision.prefetch import PicturesAway, Prefetch
+from datasets.sources.custom_vision.reconcile import Listed, differences
+from datasets.sources.custom_vision.service import Baseline, RemoteImage, Service
+from jobs.errors import UserError
+
+#: Tells which of some pictures are here already: those are not fetched again.
+Known = Callable[[Sequence[str]], Mapping[str, str]]
+
+
+class CustomVisionSource:
+    """A project: listed page by page, its pictures fetched while the last ones are worked on."""
+
+    layout: Mapping[str, Any]
+    classes: tuple[str, ...]
+    total: int
+
+    def __init__(
+        self,
+        service: Service,
+        pictures: PictureClient,
+        *,
+        include_untagged: bool,
+        known: Known,
+        before_wait: Callable[[], None],
+    ) -> None:
+        """Ask what the project is and holds.
+
+        Args:
+            include_untagged: take pictures without a tag as pictures with nothing on them.
+            known: see Known.
+            before_wait: called while a picture is waited for; what it raises ends the work.
+
+        Raises:
+            UserError: why it cannot be imported.
+        """
+        self.problems = Problems()
+        self._service, self._pictures, self._known = service, pictures, known
+        self._include_untagged = include_untagged
+        self._project, self._counts = service.project(), service.counts()
+        self._labels = Labels(service.tags(), self.problems)
+        self.classes = self._class_names()
+        untagged = self._counts.untagged
+        self.total = self._counts.tagged + (untagged if include_untagged else 0)
+        self._listed = Listed()
+        self.layout = self._describe()
+        self._report_choices()
+        self._prefetch = Prefetch(self._fetch, self._renewed, before_wait)
+        self._digests: dict[str, str] = {}
+        self._relative: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pictures.stop()
+        self._prefetch.end()
+
+    def records(self) -> Iterator[PictureRecord]:
+        """Yield the pictures, the oldest first; each page is listed when its turn comes."""
+        wanted = [(True, self._counts.tagged)]
+        if self._include_untagged:
+            wanted.append((False, self._counts.untagged))
+        for is_tagged, expected in wanted:
+            listing = Listing(self._service, self.problems, is_tagged=is_tagged)
+            for page in listing.pages(expected):
+                yield from self._records_of(page, is_tagged=is_tagged)
+
+    def digest_of(self, record: PictureRecord) -> str | None:
+        """Return the digest of a picture that is here already."""
+        return self._digests.pop(record.key, None)
+
+    def read_picture(self, record: PictureRecord) -> bytes:
+        """Return the bytes of a picture.
+
+        Raises:
+            SourceLost: no picture can be had any more.
+            UserError: it cannot be had; the others still can.
+        """
+        if uri := self._relative.pop(record.key, None):
+            return self._artifact(uri)
+        try:
+            return self._prefetch.read(record.key)
+        except PicturesAway as error:
+            raise SourceLost("custom_vision_away") from error
+
+    def closing(self, counted: Counted) -> None:
+        """Compare what came in with Custom Vision's own counts; each difference is listed."""
+        rows = differences(
+            self._service,
+            self._labels,
+            self._listed,
+            counted,
+            self.classes,
+            with_untagged=self._include_untagged,
+        )
+        for row in rows:
+            if row["differs"]:
+                example = f"{row['name'] or row['what']}: {row['theirs']} ≠ {row['ours']}"
+                self.problems.add("custom_vision_difference", example)
+        self.layout = {**self.layout, "reconciliation": rows}
+
+    def baselines(self) -> list[Baseline]:
+        """Return what the published iterations reach; nothing where that cannot be had."""
+        try:
+            return self._service.baselines()
+        except UserError:
+            # Worth a word in the report of the next import, not the loss of this one.
+            return []
+
+    def _records_of(self, page: list[RemoteImage], *, is_tagged: bool) -> Iterator[PictureRecord]:
+        here = self._known([image.id for image in page])
+        self._digests = {**self._digests, **here}
+        records = [self._record(image, is_tagged=is_tagged) for image in page]
+        for image in page:
+            if image.id in here:
+                continue
+            if is_relative(image.uri):
+                self._relative[image.id] = image.uri
+            else:
+                self._prefetch.want(image.id, image.uri)
+        yield from records
+
+    def _record(self, image: RemoteImage, *, is_tagged: bool) -> PictureRecord:
+        state, boxes = self._labels.read(image, is_tagged=is_tagged)
+        self._listed.add(image)
+        is_square = image.width == image.height
+        return PictureRecord(
+            key=image.id,
+            file_name=names.file_name(image.id),
+            split=None,
+            state=state,
+            boxes=boxes,
+            tall=None if is_square else image.height > image.width,
+            turn_unknown=True,
+        )
+
+    def _fetch(self, uri: str) -> bytes:
+        return self._pictures.fetch(uri)
+
+    def _artifact(self, uri: str) -> bytes:
+        """Return a picture that lies behind the API: that wants the key, and one call at a time."""
+        try:
+            return self._service.artifact(uri)
+        except BrokenAnswer as error:
+            raise UserError("remote_picture_away") from error
+        except UserError as error:
+            if error.code == "custom_vision_not_found":
+                raise UserError("remote_picture_gone") from error
+            raise SourceLost(error.code, **error.params) from error
+
+    def _renewed(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return fresh addresses; pictures that were deleted meanwhile have none."""
+        try:
+            return {image.id: image.uri for image in self._service.again(ids)}
+        except BrokenAnswer:
+            return {}
+
+    def _class_names(self) -> tuple[str, ...]:
+        given = self._labels.class_names
+        if not given:
+            raise UserError("custom_vision_no_tags")
+        if len(given) > names.MAX_CLASSES:
+            raise UserError("too_many_classes", count=len(given), limit=names.MAX_CLASSES)
+        return names.class_names(given, self.problems)
+
+    def _describe(self) -> dict[str, Any]:
+        return {
+            "format": "custom_vision",
+            "name": names.printable(self._project.name)[:100],
+            "domain": names.printable(self._project.domain)[:100],
+            "pictures": self.total,
+            "tagged": self._counts.tagged,
+            "untagged": self._counts.untagged,
+            "classes": len(self.classes),
+        }
+
+    def _report_choices(self) -> None:
+        if self._counts.untagged and not self._include_untagged:
+            self.problems.add("untagged_left_out", count=self._counts.untagged)
+        for tag in self._labels.tags:
+            if tag.kind == GENERAL_PRODUCT:
+                self.problems.add("general_product", names.printable(tag.name))
+            elif tag.kind == NEGATIVE and tag.images:
+                self.problems.add("negative_tag", names.printable(tag.name), tag.images)

@@ -1,0 +1,1 @@
+"""A server that speaks as Custom Vision's training API does, over real sockets."""

@@ -1,0 +1,67 @@
+"""What the tests of Custom Vision share: an emulator with a project in it, and how to import it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from accounts.models import User
+from datasets import services
+from datasets.custom_vision_preview import address_of
+from datasets.models import Import
+from datasets.tasks import run_import
+from projects.models import Project
+from tests.custom_vision.emulator import KEY, Emulator
+from tests.datasets.importing import distinct_jpeg, fresh
+
+BEER, CAN = "Bia chai", "Bia lon"
+
+ImportIt = Callable[..., Import]
+
+
+def fill(emulator: Emulator, count: int) -> None:
+    """Give a project two tags, and pictures with a box each."""
+    tags = [emulator.add_tag(BEER), emulator.add_tag(CAN)]
+    for number in range(count):
+        box = (tags[number % 2], 0.2, 0.3, 0.25, 0.5)
+        emulator.add_picture(distinct_jpeg(number), (64 + number % 7, 48), [box])
+
+
+@pytest.fixture
+def emulator(settings: Any) -> Iterator[Emulator]:
+    """A project without tags and pictures."""
+    settings.CUSTOM_VISION_HOSTS = ["127.0.0.1"]
+    with Emulator() as started:
+        yield started
+
+
+@pytest.fixture
+def queue_it(project: Project, owner: User, no_delivery: None, emulator: Emulator) -> ImportIt:
+    """Queue the import of the emulator's project."""
+
+    def queue(**options: Any) -> Import:
+        address = address_of(emulator.endpoint, emulator.project)
+        values = {"training_key": KEY, "dataset_name": "Kệ", **options}
+        return services.create_custom_vision_import(
+            project=project, user=owner, address=address, **values
+        )
+
+    return queue
+
+
+@pytest.fixture
+def import_it(queue_it: ImportIt) -> ImportIt:
+    """Import the emulator's project as a worker does."""
+
+    def bring_in(**options: Any) -> Import:
+        job = queue_it(**options)
+        run_import(str(job.pk))
+        return fresh(job)
+
+    return bring_in
+
+
+@pytest.fixture
+def no_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs wait in the database; the test does their work itself."""
+    monkeypatch.setattr("jobs.queue.deliver", lambda job, **_: True)
