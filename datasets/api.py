@@ -1,6 +1,6 @@
 """The API of imports, datasets, their versions and pictures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -72,10 +72,11 @@ class ImportViewSet(JobActionsMixin, ListMixin, RetrieveMixin, CreateMixin, Proj
     @contextmanager
     def _stored(self, request: Request) -> Iterator[dict[str, Any]]:
         """Check a request and store its ZIP, before anything is locked."""
-        kind = NewImportSerializer
-        if request.data.get("source") == Import.Source.CUSTOM_VISION:
-            kind = NewCustomVisionImportSerializer
-        serializer = kind(data=request.data, context=self.get_serializer_context())
+        data, context = request.data, self.get_serializer_context()
+        source = data.get("source") if isinstance(data, Mapping) else None
+        is_remote = source == Import.Source.CUSTOM_VISION
+        kind: Any = NewCustomVisionImportSerializer if is_remote else NewImportSerializer
+        serializer = kind(data=data, context=context)
         serializer.is_valid(raise_exception=True)
         values = {k: v for k, v in serializer.validated_data.items() if k != "source"}
         if "file" not in values:

@@ -5,6 +5,7 @@ Errors end an import. Problems are in problem_texts.py.
 
 from django.utils.translation import gettext_lazy as _
 
+import datasets.custom_vision_texts
 import datasets.problem_texts  # noqa: F401  registers the codes
 from jobs.errors import UserError, register
 from storage.errors import StorageError
@@ -256,101 +257,7 @@ register(
     status=409,
 )
 register(
-    "source_unavailable",
-    _("This installation cannot import from there."),
-    _("Export the data as a ZIP and import that."),
-)
-register(
     "format_unavailable",
     _("The format {format} is not available."),
     _("Choose yolo."),
-)
-
-# --- Errors: Custom Vision -------------------------------------------------------------------
-register(
-    "custom_vision_endpoint",
-    _("This is no endpoint of Custom Vision."),
-    _(
-        "Copy the endpoint from the settings page of customvision.ai: it looks like"
-        " https://southeastasia.api.cognitive.microsoft.com"
-    ),
-)
-register(
-    "custom_vision_portal",
-    _("This is the address of the portal, not of the endpoint."),
-    _("On customvision.ai open the settings (the gear): the endpoint stands beside the key."),
-)
-register(
-    "custom_vision_host",
-    _("The portal may not call {host}: it is no host of Custom Vision."),
-    _("Copy the endpoint from the settings page of customvision.ai, or ask your administrator."),
-)
-register(
-    "custom_vision_project_id",
-    _("There is no project id in this."),
-    _("Copy the project id from the settings page of customvision.ai, or the project's address."),
-)
-register(
-    "custom_vision_key",
-    _("Custom Vision does not accept this key for this endpoint."),
-    _(
-        "Copy the key that stands beside the training endpoint; the key of the prediction resource"
-        " does not open projects."
-    ),
-)
-register(
-    "custom_vision_forbidden",
-    _("Custom Vision refuses this server."),
-    _("In Azure, allow this server's address in the network settings of the resource."),
-)
-register(
-    "custom_vision_not_found",
-    _("Custom Vision knows no such project at this endpoint."),
-    _("Check that project id, endpoint and key are of the same resource."),
-)
-register(
-    "custom_vision_classification",
-    _("This is a classification project: its pictures have tags, but no boxes."),
-    _("Choose a project of object detection."),
-)
-register(
-    "custom_vision_no_tags",
-    _("The project has no tags."),
-    _("Tag objects in Custom Vision first, or upload a ZIP with labels."),
-)
-register(
-    "custom_vision_throttled",
-    _("Custom Vision takes no more calls at the moment."),
-    _("Try again in some minutes; pictures that are here already are not fetched again."),
-    status=503,
-)
-register(
-    "custom_vision_away",
-    _("Custom Vision does not answer."),
-    _(
-        "Check the endpoint and this server's connection, then try again; pictures that are here"
-        " already are not fetched again."
-    ),
-    status=503,
-)
-register(
-    "custom_vision_redirected",
-    _("This endpoint sends us elsewhere, and the key must not go there."),
-    _("Copy the endpoint from the settings page of customvision.ai."),
-)
-register(
-    "custom_vision_answer",
-    _("What answers at this endpoint does not speak as Custom Vision does."),
-    _("Copy the endpoint from the settings page of customvision.ai."),
-    status=502,
-)
-register(
-    "custom_vision_refused",
-    _("Custom Vision refuses this (status {status})."),
-    _("Check project id, endpoint and key."),
-)
-register(
-    "custom_vision_key_gone",
-    _("The training key of this import is not here any more."),
-    _("Import again and give the key once more; what is here already is not fetched again."),
 )

@@ -58,6 +58,7 @@ API: Rules = {
     "api/v1/projects/<uuid:project_id>/members/<uuid:user_id>/": {"PATCH": OWN, "DELETE": OWN},
     "api/v1/imports/": {"GET": SIGNED_IN, "POST": EDIT_BY_BODY},
     **_job("imports"),
+    "api/v1/imports/preview/": {"POST": EDIT_BY_BODY},
     "api/v1/imports/<uuid:pk>/retry/": {"POST": EDIT},
     "api/v1/datasets/": {"GET": SIGNED_IN},
     "api/v1/datasets/<uuid:pk>/": {"GET": SEE, "PATCH": EDIT, "DELETE": EDIT},
@@ -156,6 +157,7 @@ PAGES: Rules = {
 #: What a request has to say for the rule to be asked at all; `{name}` is a row of the world.
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "api/v1/imports/"): {"project": "{projects}", "source": "zip"},
+    ("POST", "api/v1/imports/preview/"): {"project": "{projects}"},
     ("POST", "api/v1/training-runs/"): {
         "project": "{projects}",
         "dataset_version": "{dataset-versions}",

@@ -1,9 +1,13 @@
 """What the tests of Custom Vision share: an emulator with a project in it, and how to import it."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.db import connection
 
 from accounts.models import User
 from datasets import services
@@ -65,3 +69,34 @@ def import_it(queue_it: ImportIt) -> ImportIt:
 def no_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs wait in the database; the test does their work itself."""
     monkeypatch.setattr("jobs.queue.deliver", lambda job, **_: True)
+
+
+@pytest.fixture
+def search_everything(caplog: pytest.LogCaptureFixture) -> Callable[[str], list[str]]:
+    """Search database, files, log, arguments and environments of processes for a text."""
+    caplog.set_level("DEBUG")
+
+    def search(text: str) -> list[str]:
+        found = [f"table {name}" for name in _tables_with(text)]
+        needle = text.encode()
+        files = [path for path in Path(settings.HOME).rglob("*") if path.is_file()]
+        found += [str(path) for path in files if needle in path.read_bytes()]
+        if text in caplog.text:
+            found.append("log")
+        for path in Path("/proc").glob("[0-9]*/*"):
+            if path.name in {"cmdline", "environ"}:
+                with suppress(OSError):
+                    found += [str(path)] if needle in path.read_bytes() else []
+        return found
+
+    return search
+
+
+def _tables_with(text: str) -> Iterator[str]:
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
+            for row in cursor.fetchall():
+                values = (bytes(v) if isinstance(v, memoryview) else v for v in row)
+                if any(text in str(v) or text.encode() == v for v in values):
+                    yield table

@@ -130,14 +130,6 @@ class TestNewImport:
         answer = api(editor).post("/api/v1/imports/", {"project": str(project.pk)})
         assert (answer.status_code, fields_of(answer)) == (400, {"file": "required"})
 
-    def test_from_custom_vision_is_refused_and_the_key_not_repeated(
-        self, api: ClientFactory, editor: User, project: Project
-    ) -> None:
-        body = {"project": str(project.pk), "source": "custom_vision", "training_key": "CANARY-1"}
-        answer = api(editor).post("/api/v1/imports/", body, format="json")
-        assert (answer.status_code, answer.json()["code"]) == (400, "source_unavailable")
-        assert b"CANARY" not in answer.content
-
     def test_into_a_dataset_of_another_project_finds_none(
         self, api: ClientFactory, editor: User, project: Project
     ) -> None:

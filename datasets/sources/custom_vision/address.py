@@ -102,8 +102,9 @@ def _is_loopback(host: str, allowed: Sequence[str]) -> bool:
 
 
 def _is_below(host: str, name: str) -> bool:
+    """Tell whether a host is a name or below it; a loopback name has nothing below it."""
     name = name.lower().lstrip(".")
-    return host not in _LOOPBACK and (host == name or host.endswith(f".{name}"))
+    return name not in _LOOPBACK and (host == name or host.endswith(f".{name}"))
 
 
 def _project_id(project: str, path: str) -> str:

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import requests
 from msrest.exceptions import ClientException, DeserializationError
-from urllib3.util.retry import Retry
 
 from jobs.errors import UserError
 
@@ -64,7 +63,9 @@ class Calls:
         config.redirect_policy.allow = False
         config.proxies.use_env_settings = False
         config.connection.timeout = _TIMEOUT
-        config.retry_policy.policy = Retry(0, status_forcelist=(), respect_retry_after_header=False)
+        config.retry_policy.retries = 0
+        config.retry_policy.policy.status_forcelist = ()
+        config.retry_policy.policy.respect_retry_after_header = False
         config.hooks.append(self._receive)
 
     def make(self, call: Callable[..., Answer], *args: Any, **kwargs: Any) -> Answer:

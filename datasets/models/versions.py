@@ -1,32 +1,16 @@
-"""Datasets, their immutable versions, the pictures in them, and the imports that made them."""
+"""Datasets, and versions of them that never change once they are ready."""
 
 import uuid
 from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
-from django.core.files.storage import storages
-from django.db import models, transaction
+from django.db import models
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
-from jobs.errors import UserError
-from jobs.models import Job, JobEvent, JobQuerySet
-from jobs.states import TERMINAL, Status
+from datasets.models.pictures import Picture
 from projects.access import ScopedQuerySet
 from projects.models import Project
-
-#: From this HTTP status on an error is our fault, not the caller's.
-_OURS = 500
-
-
-def uploads_storage() -> Any:
-    """Return the storage of what users send, until it is imported."""
-    return storages["uploads"]
-
-
-def images_storage() -> Any:
-    """Return the storage of pictures and thumbnails, named by content."""
-    return storages["images"]
 
 
 class Dataset(models.Model):
@@ -134,58 +118,6 @@ class DatasetClass(models.Model):
         return self.name
 
 
-class Picture(models.Model):
-    """The bytes of a picture, once a project: verified, upright, without metadata."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="pictures")
-    sha256 = models.CharField(max_length=64, help_text="of the bytes as they came")
-    file = models.FileField(storage=images_storage, max_length=200)
-    thumbnail = models.FileField(storage=images_storage, max_length=200)
-    width = models.PositiveIntegerField(help_text="upright")
-    height = models.PositiveIntegerField(help_text="upright")
-    orientation = models.PositiveSmallIntegerField(
-        default=1, help_text="EXIF value, 1 to 8, by which it was turned upright"
-    )
-    size = models.PositiveBigIntegerField()
-    notes = models.JSONField(
-        default=list, blank=True, help_text="codes of what was changed, as `picture_turned`"
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    objects = ScopedQuerySet.as_manager()
-
-    class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["project", "sha256"], name="datasets_picture_once")
-        ]
-
-    def __str__(self) -> str:
-        return self.sha256[:12]
-
-
-class RemotePicture(models.Model):
-    """That a picture of a Custom Vision project is here: it is not fetched a second time."""
-
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
-    origin = models.CharField(max_length=36, help_text="id of the project in Custom Vision")
-    remote_id = models.CharField(max_length=64)
-    picture = models.ForeignKey(Picture, on_delete=models.CASCADE, related_name="remotes")
-    keep_until = models.DateTimeField(
-        null=True, help_text="until then it stays though no version uses it: its import was cut off"
-    )
-
-    class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["project", "origin", "remote_id"], name="datasets_remote_once"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return self.remote_id
-
-
 class ImageQuerySet(ScopedQuerySet):
     """Images of versions, reached through version and dataset."""
 
@@ -258,102 +190,3 @@ class ImageClass(models.Model):
 
     def __str__(self) -> str:
         return f"{self.image_id} {self.dataset_class_id}"
-
-
-class ImportQuerySet(JobQuerySet, ScopedQuerySet):  # type: ignore[override]
-    """Imports of a project."""
-
-
-class Import(Job):
-    """Brings pictures and labels from outside into a new version of a dataset."""
-
-    class Source(models.TextChoices):
-        """Where the data comes from."""
-
-        ZIP = "zip", "ZIP"
-        CUSTOM_VISION = "custom_vision", "Custom Vision"
-
-    queue = "imports"
-    task = "datasets.tasks.run_import"
-    slug = "imports"
-
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="imports")
-    version = models.OneToOneField(
-        DatasetVersion, on_delete=models.CASCADE, related_name="import_job"
-    )
-    source = models.CharField(max_length=20, choices=Source.choices)
-    file = models.FileField(storage=uploads_storage, max_length=200, blank=True)
-    file_name = models.CharField(max_length=255, blank=True)
-    keep_splits = models.BooleanField(default=True)
-    endpoint = models.CharField(max_length=300, blank=True)
-    origin = models.CharField(
-        max_length=36, blank=True, help_text="id of the project in Custom Vision"
-    )
-    include_untagged = models.BooleanField(default=False)
-    report = models.JSONField(default=dict, blank=True)
-
-    objects = ImportQuerySet.as_manager()  # type: ignore[misc]
-
-    class Meta(Job.Meta):
-        pass
-
-    @property
-    def may_be_retried(self) -> bool:
-        """Whether it failed through no fault of the upload, which is kept then."""
-        if self.status != Status.FAILED or not self.error or not self.file:
-            return False
-        return UserError(self.error["code"]).status >= _OURS
-
-    def moved(self) -> None:
-        """Keep the version in step, however the import ends; the work itself makes it ready.
-
-        Of an import that does not succeed nothing stays but its story, and its upload where another
-        try may succeed.
-        """
-        mirrored = {
-            Status.FAILED: DatasetVersion.Status.FAILED,
-            Status.CANCELED: DatasetVersion.Status.FAILED,
-            Status.QUEUED: DatasetVersion.Status.IMPORTING,
-        }
-        if status := mirrored.get(Status(self.status)):
-            DatasetVersion.objects.filter(pk=self.version_id).update(status=status)
-        if status == DatasetVersion.Status.FAILED:
-            self.version.clear()
-        if self.status in TERMINAL:
-            ImportSecret.objects.filter(import_job=self.pk).delete()
-            self._release_remote_pictures()
-        if self.status in TERMINAL and not self.may_be_retried:
-            transaction.on_commit(self.drop_upload, robust=True)
-
-    def _release_remote_pictures(self) -> None:
-        """Let pictures go that no version uses, unless they wait for another try."""
-        if self.origin and self.status != Status.FAILED:
-            mine = RemotePicture.objects.filter(project=self.project_id, origin=self.origin)
-            mine.update(keep_until=None)
-
-    def drop_upload(self) -> None:
-        """Remove the uploaded file; nobody needs it any more."""
-        if self.file:
-            uploads_storage().delete(self.file.name)
-            Import.objects.filter(pk=self.pk).update(file="")
-
-
-class ImportSecret(models.Model):
-    """The key by which an import reads: sealed (storage/sealing.py), and gone when it ends."""
-
-    import_job = models.OneToOneField(
-        Import, primary_key=True, on_delete=models.CASCADE, related_name="secret"
-    )
-    sealed = models.BinaryField()
-
-    def __str__(self) -> str:
-        return str(self.import_job_id)
-
-
-class ImportEvent(JobEvent):
-    """The story of an import."""
-
-    job = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="events")
-
-    class Meta(JobEvent.Meta):
-        pass

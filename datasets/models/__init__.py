@@ -1,0 +1,32 @@
+"""Datasets, their immutable versions, the pictures in them, and the imports that made them."""
+
+from datasets.models.imports import (
+    Import,
+    ImportEvent,
+    ImportSecret,
+    RemotePicture,
+    uploads_storage,
+)
+from datasets.models.pictures import Picture, images_storage
+from datasets.models.versions import (
+    Dataset,
+    DatasetClass,
+    DatasetImage,
+    DatasetVersion,
+    ImageClass,
+)
+
+__all__ = [
+    "Dataset",
+    "DatasetClass",
+    "DatasetImage",
+    "DatasetVersion",
+    "ImageClass",
+    "Import",
+    "ImportEvent",
+    "ImportSecret",
+    "Picture",
+    "RemotePicture",
+    "images_storage",
+    "uploads_storage",
+]

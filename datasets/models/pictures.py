@@ -1,0 +1,45 @@
+"""The pictures of a project: each once, however many versions use it."""
+
+import uuid
+from typing import Any, ClassVar
+
+from django.core.files.storage import storages
+from django.db import models
+
+from projects.access import ScopedQuerySet
+from projects.models import Project
+
+
+def images_storage() -> Any:
+    """Return the storage of pictures and thumbnails, named by content."""
+    return storages["images"]
+
+
+class Picture(models.Model):
+    """The bytes of a picture, once a project: verified, upright, without metadata."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="pictures")
+    sha256 = models.CharField(max_length=64, help_text="of the bytes as they came")
+    file = models.FileField(storage=images_storage, max_length=200)
+    thumbnail = models.FileField(storage=images_storage, max_length=200)
+    width = models.PositiveIntegerField(help_text="upright")
+    height = models.PositiveIntegerField(help_text="upright")
+    orientation = models.PositiveSmallIntegerField(
+        default=1, help_text="EXIF value, 1 to 8, by which it was turned upright"
+    )
+    size = models.PositiveBigIntegerField()
+    notes = models.JSONField(
+        default=list, blank=True, help_text="codes of what was changed, as `picture_turned`"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ScopedQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "sha256"], name="datasets_picture_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.sha256[:12]
