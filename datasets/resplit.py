@@ -102,7 +102,8 @@ def _fill(version: DatasetVersion, made: DatasetVersion, split: dict[str, str]) 
     rows = DatasetClass.objects.filter(version=version).order_by("index")
     with _writing(made):
         made.layout = {"format": "resplit", "of": str(version.pk)}
-        made.save(update_fields=["layout"])
+        made.baselines = version.baselines
+        made.save(update_fields=["layout", "baselines"])
         tally = Tally(
             DatasetClass.objects.bulk_create(
                 DatasetClass(version=made, index=row.index, name=row.name) for row in rows

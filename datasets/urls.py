@@ -2,12 +2,22 @@
 
 from django.urls import path
 
-from datasets import gallery_views, import_views, views
+from datasets import custom_vision_views, gallery_views, import_views, views
 
 app_name = "datasets"
 urlpatterns = [
     path("projects/<uuid:project_id>/data/", views.dataset_list, name="dataset_list"),
     path("projects/<uuid:project_id>/import/", import_views.import_create, name="import_create"),
+    path(
+        "projects/<uuid:project_id>/import/custom-vision/",
+        custom_vision_views.custom_vision_create,
+        name="custom_vision_create",
+    ),
+    path(
+        "projects/<uuid:project_id>/import/custom-vision/preview/",
+        custom_vision_views.custom_vision_preview,
+        name="custom_vision_preview",
+    ),
     path("imports/<uuid:import_id>/", import_views.import_detail, name="import_detail"),
     path("imports/<uuid:import_id>/cancel/", import_views.import_cancel, name="import_cancel"),
     path("imports/<uuid:import_id>/retry/", import_views.import_retry, name="import_retry"),

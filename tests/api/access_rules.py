@@ -142,6 +142,8 @@ PAGES: Rules = {
     "training-runs/<uuid:run_id>/stop/": {"POST": EDIT_PAGE},
     "training-runs/<uuid:run_id>/cancel/": {"POST": EDIT_PAGE},
     "training-runs/<uuid:run_id>/resume/": {"POST": EDIT_PAGE},
+    "projects/<uuid:project_id>/import/custom-vision/": {"GET": EDIT_PAGE, "POST": EDIT_PAGE},
+    "projects/<uuid:project_id>/import/custom-vision/preview/": {"POST": EDIT_PAGE},
     "imports/<uuid:import_id>/": {"GET": SEE_PAGE},
     "imports/<uuid:import_id>/cancel/": {"POST": EDIT_PAGE},
     "imports/<uuid:import_id>/retry/": {"POST": EDIT_PAGE},

@@ -26,6 +26,7 @@ def pages_of(project: Project) -> list[str]:
         "projects:member_list",
         "datasets:dataset_list",
         "datasets:import_create",
+        "datasets:custom_vision_create",
         "training:run_list",
         "detection:detect",
     )
