@@ -4,6 +4,7 @@ The SDK's own retries do not bound the waits that a server asks for, and lose th
 off. Its messages may hold signed addresses, so none of them is passed on.
 """
 
+import threading
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
@@ -45,7 +46,7 @@ class AnswerTooLarge(Exception):
 
 
 class Calls:
-    """Makes calls of one SDK client, one at a time."""
+    """Makes calls of one SDK client, one at a time, whatever thread they come from."""
 
     def __init__(self, client: Any, *, wait: Wait, patience: float) -> None:
         """Set a client up.
@@ -58,6 +59,7 @@ class Calls:
         self._wait, self._patience = wait, patience
         self._next_at = 0.0
         self._last: requests.Response | None = None
+        self._one_at_a_time = threading.RLock()
         config = client.config
         # It would send the key along to wherever it is sent.
         config.redirect_policy.allow = False
@@ -75,6 +77,10 @@ class Calls:
             UserError: `custom_vision_…`, why there is none.
             BrokenAnswer: it came and cannot be read.
         """
+        with self._one_at_a_time:
+            return self._insist(call, *args, **kwargs)
+
+    def _insist(self, call: Callable[..., Answer], *args: Any, **kwargs: Any) -> Answer:
         began, delay = time.monotonic(), _FIRST_WAIT
         while True:
             self._keep_pace()

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from datasets.problems import Problems
 from datasets.sources.custom_vision.calls import BrokenAnswer
 from datasets.sources.custom_vision.service import MAX_PAGE, RemoteImage, Service
 from jobs.errors import UserError
@@ -14,19 +13,19 @@ _ROUNDS = 3
 class Listing:
     """The pictures of a project, tagged or not; each once."""
 
-    def __init__(self, service: Service, problems: Problems, *, is_tagged: bool) -> None:
+    def __init__(self, service: Service, *, is_tagged: bool) -> None:
         """Prepare to list.
 
         Args:
-            problems: gets what cannot be read.
             is_tagged: which of the two kinds.
         """
-        self._service, self._problems, self._is_tagged = service, problems, is_tagged
+        self._service, self.is_tagged = service, is_tagged
         self._seen: set[str] = set()
-        self._unreadable = 0
+        #: Pictures that cannot be read, in the last round.
+        self.unreadable = 0
 
     def pages(self, expected: int) -> Iterator[list[RemoteImage]]:
-        """Yield pictures that were not seen before, in pages; nothing is asked for ahead.
+        """Yield pictures that were not seen before, in pages.
 
         Args:
             expected: how many Custom Vision counts; while fewer came, it is asked again.
@@ -36,12 +35,10 @@ class Listing:
         """
         for _ in range(_ROUNDS):
             before = len(self._seen)
-            self._unreadable = 0
+            self.unreadable = 0
             yield from self._round()
-            if len(self._seen) + self._unreadable >= expected or len(self._seen) == before:
+            if len(self._seen) + self.unreadable >= expected or len(self._seen) == before:
                 break
-        if self._unreadable:
-            self._problems.add("remote_picture_unreadable", count=self._unreadable)
 
     def _round(self) -> Iterator[list[RemoteImage]]:
         skip = 0
@@ -66,10 +63,10 @@ class Listing:
         One bad value spoils a whole page: it is halved until only the bad picture is left out.
         """
         try:
-            rows = self._service.page(is_tagged=self._is_tagged, skip=skip, take=take)
+            rows = self._service.page(is_tagged=self.is_tagged, skip=skip, take=take)
         except BrokenAnswer:
             if take == 1:
-                self._unreadable += 1
+                self.unreadable += 1
                 return [], 1
             half = take // 2
             first, read = self._page(skip, half)

@@ -47,6 +47,11 @@ class Prefetch:
         self._wanted: deque[_Wanted] = deque()
         self._failures = 0
 
+    @property
+    def has_room(self) -> bool:
+        """Whether more could be asked for."""
+        return len(self._wanted) < _AHEAD
+
     def want(self, key: str, uri: str) -> None:
         """Ask for a picture; it is read after all that were asked for before."""
         self._wanted.append(_Wanted(key, uri))

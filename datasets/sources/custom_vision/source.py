@@ -1,5 +1,6 @@
 """A project of Custom Vision as a source of pictures and labels."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -10,7 +11,7 @@ from datasets.sources.base import Counted, PictureRecord, SourceLost
 from datasets.sources.custom_vision.calls import BrokenAnswer
 from datasets.sources.custom_vision.downloads import PictureClient, is_relative
 from datasets.sources.custom_vision.labels import GENERAL_PRODUCT, NEGATIVE, Labels
-from datasets.sources.custom_vision.listing import Listing
+from datasets.sources.custom_vision.pages import Pages
 from datasets.sources.custom_vision.prefetch import PicturesAway, Prefetch
 from datasets.sources.custom_vision.reconcile import Listed, differences
 from datasets.sources.custom_vision.service import Baseline, RemoteImage, Service
@@ -58,6 +59,8 @@ class CustomVisionSource:
         self.layout = self._describe()
         self._report_choices()
         self._prefetch = Prefetch(self._fetch, self._renewed, before_wait)
+        self._pages = Pages(service, self._counts, include_untagged=include_untagged)
+        self._waiting: deque[PictureRecord] = deque()
         self._digests: dict[str, str] = {}
         self._relative: dict[str, str] = {}
 
@@ -71,17 +74,15 @@ class CustomVisionSource:
         trace: TracebackType | None,
     ) -> None:
         self._pictures.stop()
+        self._pages.end()
         self._prefetch.end()
 
     def records(self) -> Iterator[PictureRecord]:
-        """Yield the pictures, the oldest first; each page is listed when its turn comes."""
-        wanted = [(True, self._counts.tagged)]
-        if self._include_untagged:
-            wanted.append((False, self._counts.untagged))
-        for is_tagged, expected in wanted:
-            listing = Listing(self._service, self.problems, is_tagged=is_tagged)
-            for page in listing.pages(expected):
-                yield from self._records_of(page, is_tagged=is_tagged)
+        """Yield the pictures, the oldest first; the next page is listed meanwhile."""
+        while self._waiting or self._take_in_page():
+            yield self._waiting.popleft()
+        if self._pages.unreadable:
+            self.problems.add("remote_picture_unreadable", count=self._pages.unreadable)
 
     def digest_of(self, record: PictureRecord) -> str | None:
         """Return the digest of a picture that is here already."""
@@ -94,6 +95,9 @@ class CustomVisionSource:
             SourceLost: no picture can be had any more.
             UserError: it cannot be had; the others still can.
         """
+        # So that the connections are not idle while the last pictures of a page come.
+        if self._pages.is_there and self._prefetch.has_room:
+            self._take_in_page()
         if uri := self._relative.pop(record.key, None):
             return self._artifact(uri)
         try:
@@ -125,10 +129,15 @@ class CustomVisionSource:
             # Worth a word in the report of the next import, not the loss of this one.
             return []
 
-    def _records_of(self, page: list[RemoteImage], *, is_tagged: bool) -> Iterator[PictureRecord]:
+    def _take_in_page(self) -> bool:
+        """Note the next page and begin to fetch its pictures; False after the last."""
+        found = self._pages.next()
+        if found is None:
+            return False
+        page, is_tagged = found
         here = self._known([image.id for image in page])
-        self._digests = {**self._digests, **here}
-        records = [self._record(image, is_tagged=is_tagged) for image in page]
+        self._digests.update(here)
+        self._waiting += [self._record(image, is_tagged=is_tagged) for image in page]
         for image in page:
             if image.id in here:
                 continue
@@ -136,7 +145,7 @@ class CustomVisionSource:
                 self._relative[image.id] = image.uri
             else:
                 self._prefetch.want(image.id, image.uri)
-        yield from records
+        return True
 
     def _record(self, image: RemoteImage, *, is_tagged: bool) -> PictureRecord:
         state, boxes = self._labels.read(image, is_tagged=is_tagged)
