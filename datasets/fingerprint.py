@@ -10,9 +10,9 @@ _DIGITS = 1
 class Fingerprint:
     """Adds up the images of a version, in any order, in constant memory.
 
-    An image counts by the digest of its bytes, its split, and its boxes with the names of their
-    classes, corners to a tenth of a pixel (what six digits of a YOLO label carry for sides up to
-    20,000 pixels is finer). The digests are added modulo 2^256, so that order plays no part.
+    An image counts by the digest of its kept bytes, its split, and its boxes with the names of
+    their classes, corners to a tenth of a pixel (what six digits of a YOLO label carry for sides up
+    to 20,000 pixels is finer). The digests are added modulo 2^256, so that order plays no part.
     """
 
     def __init__(self, class_names: Sequence[str]) -> None:

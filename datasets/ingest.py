@@ -17,7 +17,7 @@ from datasets.boxes import MAX_BOXES, Box, in_pixels, turned
 from datasets.models import DatasetClass, DatasetImage, DatasetVersion, Import, Picture
 from datasets.pace import Pace
 from datasets.picture_pool import PicturePool
-from datasets.picture_store import Incoming, PictureStore
+from datasets.picture_store import Incoming, PictureStore, Placed
 from datasets.problems import Problems
 from datasets.remote_pictures import RemotePictures
 from datasets.sources.base import LabelState, PictureRecord, Source, SourceLost
@@ -34,6 +34,7 @@ _ROWS = 500
 _FEWEST = 2
 #: From this EXIF value on the stored picture has its sides exchanged.
 _LYING = 5
+_UPRIGHT = 1
 
 
 @dataclass
@@ -49,6 +50,10 @@ class Ingest:
     rows: dict[str, UUID] = field(default_factory=dict)
     #: Further records whose pictures have the same bytes as an earlier one.
     twins: dict[str, Twins] = field(default_factory=dict)
+    #: Pictures that came as other files before: theirs by the digest of the file, and by which EXIF
+    #: orientation files were turned that are kept upright.
+    same: dict[str, str] = field(default_factory=dict)
+    turned_by: dict[str, int] = field(default_factory=dict)
     #: Images of which nobody says what is on them, by digest: where they were.
     unlabelled: dict[str, str] = field(default_factory=dict)
     done: int = 0
@@ -112,13 +117,14 @@ class Ingest:
     def _bring_in(self, chunk: list[PictureRecord]) -> None:
         """Check and store the pictures of a chunk, then write their rows together."""
         new: dict[str, PictureRecord] = {}
-        pictures = self.store.store(self._new_ones(chunk, new))
+        placed = self.store.store(self._new_ones(chunk, new))
+        images = [
+            image
+            for sha256, record in new.items()
+            if sha256 in placed and (image := self._image(sha256, record, placed[sha256]))
+        ]
         with transitions.fenced(self.job):
-            DatasetImage.objects.bulk_create(
-                self._image(record, pictures[sha256])
-                for sha256, record in new.items()
-                if sha256 in pictures
-            )
+            DatasetImage.objects.bulk_create(images)
 
     def _new_ones(
         self, chunk: list[PictureRecord], new: dict[str, PictureRecord]
@@ -131,11 +137,14 @@ class Ingest:
             if read is None:
                 continue
             sha256, data = read
-            if sha256 in self.items or sha256 in self.store.refused or sha256 in new:
+            if sha256 in new or self._came_before(sha256):
                 self.twins.setdefault(sha256, Twins()).add(record)
                 continue
             new[sha256] = record
             yield Incoming(record.key, sha256, data)
+
+    def _came_before(self, sha256: str) -> bool:
+        return sha256 in self.items or sha256 in self.same or sha256 in self.store.refused
 
     def _read(self, record: PictureRecord) -> tuple[str, bytes] | None:
         """Return digest and bytes of a picture; no bytes where it is here already.
@@ -168,11 +177,21 @@ class Ingest:
             rate=self.pace.rate,
         )
 
-    def _image(self, record: PictureRecord, picture: Picture) -> DatasetImage:
+    def _image(self, sha256: str, record: PictureRecord, placed: Placed) -> DatasetImage | None:
+        """Return the row of a picture; nothing where another file of it came before."""
+        picture = placed.picture
+        if placed.orientation != _UPRIGHT:
+            self.turned_by[sha256] = placed.orientation
+        if sha256 != picture.sha256:
+            self.same[sha256] = picture.sha256
+        if picture.sha256 in self.items:
+            self.twins.setdefault(sha256, Twins()).add(record)
+            return None
         if record.state == LabelState.UNLABELLED:
             self.unlabelled[picture.sha256] = record.key
-        boxes = _pixels(record.boxes, picture, (record.upright, record.tall))
-        if boxes and record.turn_unknown and not _tells_turn(picture, record.tall):
+        orientation = placed.orientation
+        boxes = _pixels(record.boxes, picture, orientation, (record.upright, record.tall))
+        if boxes and record.turn_unknown and not _tells_turn(picture, orientation, record.tall):
             self.problems.add("picture_turn_doubtful", record.key)
         image = DatasetImage(
             version=self.version,
@@ -188,24 +207,25 @@ class Ingest:
 
     def _join_twins(self) -> None:
         """Give each picture the boxes of its byte-identical twins."""
-        for sha256, twins in self.twins.items():
+        for came, twins in self.twins.items():
             self.reporter.raise_if_cancelled()
+            sha256 = self.same.get(came, came)
             code = "picture_twice" if sha256 in self.rows else self.store.refused[sha256]
             for key in twins.keys:
                 self.problems.add(code, key)
             if twins.is_labelled:
                 self.unlabelled.pop(sha256, None)
             if sha256 in self.rows:
-                self._join(sha256, twins)
+                self._join(sha256, twins, self.turned_by.get(came, _UPRIGHT))
         for key in self.unlabelled.values():
             self.problems.add("picture_unlabelled", key)
 
-    def _join(self, sha256: str, twins: Twins) -> None:
+    def _join(self, sha256: str, twins: Twins, orientation: int) -> None:
         image = DatasetImage.objects.select_related("picture").get(pk=self.rows[sha256])
         boxes, left_out = list(image.boxes), twins.left_out
         known = set(map(tuple, boxes))
         for sight, found in twins.boxes():
-            for row in _pixels(found, image.picture, sight):
+            for row in _pixels(found, image.picture, orientation, sight):
                 if tuple(row) in known:
                     continue
                 if len(boxes) >= MAX_BOXES:
@@ -281,22 +301,24 @@ class Ingest:
             self.reporter.log(f"{text} ({where})" if where else text, level="warning")
 
 
-def _pixels(boxes: Iterable[Box], picture: Picture, sight: Sight) -> list[list[float]]:
-    orientation = 1 if _was_upright(picture, *sight) else picture.orientation
-    return in_pixels((turned(b, orientation) for b in boxes), picture.width, picture.height)
+def _pixels(
+    boxes: Iterable[Box], picture: Picture, orientation: int, sight: Sight
+) -> list[list[float]]:
+    turn = _UPRIGHT if _was_upright(picture, orientation, *sight) else orientation
+    return in_pixels((turned(box, turn) for box in boxes), picture.width, picture.height)
 
 
-def _was_upright(picture: Picture, upright: bool, tall: bool | None) -> bool:
+def _was_upright(picture: Picture, orientation: int, upright: bool, tall: bool | None) -> bool:
     """Tell whether boxes were drawn on the upright picture, and not on the pixels as stored."""
-    lies = picture.orientation >= _LYING and picture.width != picture.height
+    lies = orientation >= _LYING and picture.width != picture.height
     return upright or (lies and tall == (picture.height > picture.width))
 
 
-def _tells_turn(picture: Picture, tall: bool | None) -> bool:
+def _tells_turn(picture: Picture, orientation: int, tall: bool | None) -> bool:
     """Tell whether the sides that labels name show which picture they mean: turned or stored."""
-    if picture.orientation == 1:
+    if orientation == _UPRIGHT:
         return True
-    return picture.orientation >= _LYING and picture.width != picture.height and tall is not None
+    return orientation >= _LYING and picture.width != picture.height and tall is not None
 
 
 def _classes(boxes: Iterable[list[float]]) -> frozenset[int]:

@@ -4,9 +4,12 @@ First a picture's row, then its files, then its use in a version: whatever is cu
 file is there of which no row tells, and no version has a picture without files.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import islice
+
+from django.db.models import Q
 
 from datasets.models import Import, Picture, images_storage
 from datasets.picture_pool import PicturePool
@@ -18,6 +21,7 @@ from storage.names import content_name
 
 #: Pictures whose rows are written together, and so the most that wait in memory.
 _TOGETHER = 8
+_UPRIGHT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,14 @@ class Incoming:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A picture in storage, and the EXIF orientation of the file by which it came in."""
+
+    picture: Picture
+    orientation: int
+
+
 @dataclass
 class PictureStore:
     """Brings the pictures of one import into its project.
@@ -36,7 +48,7 @@ class PictureStore:
     Attributes:
         refused: why pictures were left out, by the digest of their bytes.
         recent: what the last call of `store` wrote files of.
-        on_stored: called with pictures whose row and files are there.
+        on_stored: called with pictures whose row and files are there, by what came in.
     """
 
     job: Import
@@ -44,68 +56,87 @@ class PictureStore:
     problems: Problems
     refused: dict[str, str] = field(default_factory=dict)
     recent: list[Picture] = field(default_factory=list)
-    on_stored: Callable[[Iterable[Picture]], None] = lambda pictures: None
+    on_stored: Callable[[Mapping[str, Placed]], None] = lambda placed: None
 
-    def store(self, incoming: Iterable[Incoming]) -> dict[str, Picture]:
-        """Return pictures that are in storage, by their digests.
+    def store(self, incoming: Iterable[Incoming]) -> dict[str, Placed]:
+        """Return pictures that are in storage, by the digests of what came in.
 
-        What the project has already is not looked at again. What cannot be used is left out, with
-        the reason in `problems`. Memory holds a few pictures at a time.
+        What the project has already is not looked at again; files that are kept as the same bytes
+        are one picture. What cannot be used is left out, with the reason in `problems`. Memory
+        holds a few pictures at a time.
 
         Raises:
             LeaseLost: another attempt owns the import.
             StorageError: `storage_full`.
         """
         self.recent.clear()
-        stored: dict[str, Picture] = {}
+        stored: dict[str, Placed] = {}
         prepared = self.pool.prepare(self._unknown(incoming, stored))
         while batch := list(islice(prepared, _TOGETHER)):
-            good = [pair for item, result in batch for pair in self._judged(item, result)]
-            stored |= self._save(good)
+            stored |= self._keep(batch)
         return stored
 
     def _unknown(
-        self, incoming: Iterable[Incoming], known: dict[str, Picture]
+        self, incoming: Iterable[Incoming], known: dict[str, Placed]
     ) -> Iterator[tuple[Incoming, bytes]]:
         """Yield the pictures that have to be looked at; the others go into `known`."""
         for item in incoming:
-            picture = self._known(item.sha256)
-            if picture is None:
+            placed = self._known(item.sha256)
+            if placed is None:
                 yield item, item.data
-            else:
-                self._report(picture, item.key)
-                known[item.sha256] = picture
-                self.on_stored([picture])
+                continue
+            if placed.picture.sha256 == item.sha256:
+                self._report(placed.picture.notes, item.key)
+            known[item.sha256] = placed
+            self.on_stored({item.sha256: placed})
 
-    def _known(self, sha256: str) -> Picture | None:
-        """Return a picture that the project has, row and files."""
-        picture = Picture.objects.filter(project=self.job.project_id, sha256=sha256).first()
-        storage = images_storage()
-        has_files = picture is not None and all(
-            storage.exists(str(file)) for file in (picture.file, picture.thumbnail)
-        )
-        return picture if has_files else None
+    def _known(self, sha256: str) -> Placed | None:
+        """Return a picture that the project has: this very file, or the one that it is kept as."""
+        rows = Picture.objects.filter(project=self.job.project_id)
+        found = list(rows.filter(Q(sha256=sha256) | Q(stored_sha256=sha256))[:_TOGETHER])
+        for picture in sorted(found, key=lambda picture: picture.sha256 != sha256):
+            if _has_files(picture):
+                # What is kept is upright.
+                is_itself = picture.sha256 == sha256
+                return Placed(picture, picture.orientation if is_itself else _UPRIGHT)
+        return None
 
-    def _judged(
-        self, item: Incoming, result: PreparedPicture | PictureRefused
-    ) -> Iterator[tuple[Picture, PreparedPicture]]:
-        if isinstance(result, PictureRefused):
-            self.refused[item.sha256] = result.code
-            self.problems.add(result.code, item.key)
-            return
-        picture = self._row(item.sha256, result)
-        self._report(picture, item.key)
-        yield picture, result
+    def _keep(
+        self, batch: list[tuple[Incoming, PreparedPicture | PictureRefused]]
+    ) -> dict[str, Placed]:
+        """Find or make the pictures of prepared files; write what is new."""
+        placed: dict[str, Placed] = {}
+        new: dict[str, tuple[Picture, PreparedPicture]] = {}
+        for item, result in batch:
+            if isinstance(result, PictureRefused):
+                self.refused[item.sha256] = result.code
+                self.problems.add(result.code, item.key)
+                continue
+            self._report(result.notes, item.key)
+            digest = hashlib.sha256(result.content).hexdigest()
+            known = None if digest in new else self._known(digest)
+            if known is None and digest not in new:
+                new[digest] = self._row(item.sha256, digest, result), result
+            picture = known.picture if known else new[digest][0]
+            placed[item.sha256] = Placed(picture, result.orientation)
+        rows = self._save(list(new.values()))
+        placed = {
+            sha256: replace(it, picture=rows.get(it.picture.sha256, it.picture))
+            for sha256, it in placed.items()
+        }
+        self.on_stored(placed)
+        return placed
 
-    def _report(self, picture: Picture, key: str) -> None:
-        for note in picture.notes:
+    def _report(self, notes: Iterable[str], key: str) -> None:
+        for note in notes:
             self.problems.add(note, key)
 
-    def _row(self, sha256: str, prepared: PreparedPicture) -> Picture:
+    def _row(self, sha256: str, digest: str, prepared: PreparedPicture) -> Picture:
         name = content_name(self.job.project_id, sha256, prepared.suffix)
         picture = Picture(
             project_id=self.job.project_id,
             sha256=sha256,
+            stored_sha256=digest,
             width=prepared.width,
             height=prepared.height,
             orientation=prepared.orientation,
@@ -136,5 +167,9 @@ class PictureStore:
             self.recent.append(picture)
             put_file(storage, str(picture.file), [prepared.content], durable=False)
             put_file(storage, str(picture.thumbnail), [prepared.thumbnail], durable=False)
-        self.on_stored(rows)
         return {row.sha256: row for row in rows}
+
+
+def _has_files(picture: Picture) -> bool:
+    storage = images_storage()
+    return all(storage.exists(str(file)) for file in (picture.file, picture.thumbnail))

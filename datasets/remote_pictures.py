@@ -4,7 +4,7 @@ Its pictures never change, so that its id stands for the bytes. What was fetched
 failed is kept for a week (cleaning.py), for the next one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from django.utils import timezone
 
 from datasets.models import Import, Picture, RemotePicture, images_storage
+from datasets.picture_store import Placed
 from jobs import transitions
 
 _KEPT = timedelta(days=7)
@@ -32,15 +33,16 @@ class RemotePictures:
         for start in range(0, len(remote_ids), _BATCH):
             rows = self._rows().filter(remote_id__in=remote_ids[start : start + _BATCH])
             for row in rows.select_related("picture"):
-                if _has_files(row.picture):
-                    digests[row.remote_id] = row.picture.sha256
+                names = {row.picture.sha256, row.picture.stored_sha256}
+                if row.sha256 in names and _has_files(row.picture):
+                    digests[row.remote_id] = row.sha256
         return digests
 
     def coming(self, remote_id: str, sha256: str) -> None:
         """Remember that a picture was fetched; `stored` tells when it is safe."""
         self._coming.setdefault(sha256, []).append(remote_id)
 
-    def stored(self, pictures: Iterable[Any]) -> None:
+    def stored(self, placed: Mapping[str, Placed]) -> None:
         """Note pictures that are in storage: they need not be fetched again.
 
         Raises:
@@ -52,11 +54,12 @@ class RemotePictures:
                 project_id=self.job.project_id,
                 origin=self.job.origin,
                 remote_id=remote_id,
-                picture=picture,
+                sha256=sha256,
+                picture=found.picture,
                 keep_until=keep_until,
             )
-            for picture in pictures
-            for remote_id in self._coming.pop(picture.sha256, ())
+            for sha256, found in placed.items()
+            for remote_id in self._coming.pop(sha256, ())
         ]
         if not rows:
             return
@@ -65,7 +68,7 @@ class RemotePictures:
                 rows,
                 update_conflicts=True,
                 unique_fields=["project", "origin", "remote_id"],
-                update_fields=["picture", "keep_until"],
+                update_fields=["picture", "sha256", "keep_until"],
             )
 
     def _rows(self) -> Any:

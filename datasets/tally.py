@@ -30,7 +30,7 @@ class Tally:
 
     def _uses(self, image: Any) -> list[ImageClass]:
         self._images[image.split] += 1
-        self._fingerprint.add(image.picture.sha256, image.split, image.boxes)
+        self._fingerprint.add(image.picture.content_digest, image.split, image.boxes)
         counted = Counter(int(row[0]) for row in image.boxes)
         self._boxes.update(counted)
         self._shown.update(counted.keys())

@@ -67,6 +67,7 @@ class Migration(migrations.Migration):
                     models.CharField(help_text="id of the project in Custom Vision", max_length=36),
                 ),
                 ("remote_id", models.CharField(max_length=64)),
+                ("sha256", models.CharField(help_text="of the bytes as they came", max_length=64)),
                 (
                     "keep_until",
                     models.DateTimeField(

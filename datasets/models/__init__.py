@@ -14,6 +14,7 @@ from datasets.models.versions import (
     DatasetImage,
     DatasetVersion,
     ImageClass,
+    ImageQuerySet,
 )
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "DatasetImage",
     "DatasetVersion",
     "ImageClass",
+    "ImageQuerySet",
     "Import",
     "ImportEvent",
     "ImportSecret",

@@ -127,6 +127,7 @@ class RemotePicture(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
     origin = models.CharField(max_length=36, help_text="id of the project in Custom Vision")
     remote_id = models.CharField(max_length=64)
+    sha256 = models.CharField(max_length=64, help_text="of the bytes as they came")
     picture = models.ForeignKey(Picture, on_delete=models.CASCADE, related_name="remotes")
     keep_until = models.DateTimeField(
         null=True, help_text="until then it stays though no version uses it: its import was cut off"

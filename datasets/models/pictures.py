@@ -21,6 +21,13 @@ class Picture(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="pictures")
     sha256 = models.CharField(max_length=64, help_text="of the bytes as they came")
+    stored_sha256 = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_index=True,
+        help_text="of the file as it is kept, which an export holds",
+    )
     file = models.FileField(storage=images_storage, max_length=200)
     thumbnail = models.FileField(storage=images_storage, max_length=200)
     width = models.PositiveIntegerField(help_text="upright")
@@ -43,3 +50,8 @@ class Picture(models.Model):
 
     def __str__(self) -> str:
         return self.sha256[:12]
+
+    @property
+    def content_digest(self) -> str:
+        """The digest of the kept file; of the file as it came for rows of the first releases."""
+        return self.stored_sha256 or self.sha256

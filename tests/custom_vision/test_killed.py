@@ -34,7 +34,7 @@ def test_it_goes_on_and_fetches_only_what_is_missing(
     search_everything: Callable[[str], list[str]],
 ) -> None:
     fill(emulator, PICTURES)
-    emulator.latency = 0.15
+    emulator.latency = 0.5
     programs.reconciler()
     worker = programs.worker("imports", CUSTOM_VISION_HOSTS=["127.0.0.1"])
     answer = api(editor).post(IMPORTS, import_body(emulator, project))

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
+from PIL import Image
 
 from accounts.models import User
 from datasets import services
@@ -14,7 +15,7 @@ from datasets.models import Import
 from datasets.tasks import run_import
 from datasets.uploads import stored_upload
 from projects.models import Project
-from tests.datasets.samples import jpeg
+from tests.datasets.samples import encoded
 from tests.storage.zips import Content, zip_of
 
 #: Imports files or ready bytes: the fixture `bring`.
@@ -49,7 +50,8 @@ def fresh(job: Import) -> Import:
 def stored_files() -> set[str]:
     """Return all files in the storages of uploads and pictures."""
     root = Path(settings.HOME) / "storage"
-    return {str(p) for kind in ("uploads", "images") for p in (root / kind).rglob("*.*")}
+    found = (p for kind in ("uploads", "images") for p in (root / kind).rglob("*.*"))
+    return {str(path) for path in found if path.is_file()}
 
 
 def warnings_of(job: Import) -> dict[str, int]:
@@ -58,8 +60,11 @@ def warnings_of(job: Import) -> dict[str, int]:
 
 
 def distinct_jpeg(number: int) -> bytes:
-    """Return a picture that no other number gives."""
-    return jpeg((64 + number % 7, 48), quality=60 + number % 39, comment=f"{number}".encode())
+    """Return a picture whose pixels no other number gives: a board of grey squares."""
+    rng, size = random.Random(number), (64 + number % 7, 48)
+    board = Image.new("L", (8, 6))
+    board.putdata([rng.randrange(256) for _ in range(48)])
+    return encoded(board.resize(size, Image.Resampling.NEAREST).convert("RGB"), quality=90)
 
 
 def labelled_files(count: int = 10, *, prefix: str = "", classes: int = 2) -> dict[str, Content]:
