@@ -1,21 +1,22 @@
 """A version as a ZIP that other tools read, made while it is sent."""
 
-from collections import Counter
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
-from typing import Any
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from datasets.materialize import class_names, data_yaml, label_text
-from datasets.models import DatasetImage, DatasetVersion
+from datasets import export_coco, export_voc, export_yolo
+from datasets.models import DatasetVersion
 from jobs.errors import UserError
 from storage.downloads import stream_zip
-from storage.local import stored_chunks
 from storage.zip_stream import ZipMember
 
+FORMATS: dict[str, Callable[[DatasetVersion], Iterator[ZipMember]]] = {
+    "yolo": export_yolo.members,
+    "coco": export_coco.members,
+    "voc": export_voc.members,
+}
 _TYPES = {
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
@@ -38,36 +39,7 @@ def answer(request: HttpRequest, version: DatasetVersion, wanted: str) -> HttpRe
     """
     if version.status != DatasetVersion.Status.READY:
         raise UserError("version_not_ready")
-    if wanted != "yolo":
+    if wanted not in FORMATS:
         raise UserError("format_unavailable", format=wanted[:20])
-    name = f"{version.dataset.name} v{version.number} yolo.zip"
-    return stream_zip(request, _yolo_members(version), filename=name)
-
-
-def _yolo_members(version: DatasetVersion) -> Iterator[ZipMember]:
-    """Yield `data.yaml`, then each picture with its label, under the name that people know."""
-    splits = [split for split in ("train", "val", "test") if getattr(version, f"{split}_images")]
-    yaml = data_yaml(class_names(version), splits=splits)
-    yield ZipMember("data.yaml", iter([yaml.encode("utf-8")]), compress=True)
-    taken: Counter[str] = Counter()
-    rows = DatasetImage.objects.filter(version=version).select_related("picture")
-    for image in chain.from_iterable(rows.in_chunks()):
-        yield from _pair(image, taken)
-
-
-def _pair(image: DatasetImage, taken: "Counter[str]") -> Iterator[ZipMember]:
-    picture: Any = image.picture
-    stem = _free_stem(image, taken)
-    suffix = PurePosixPath(picture.file.name).suffix
-    chunks = stored_chunks(picture.file.storage, picture.file.name)
-    yield ZipMember(f"images/{image.split}/{stem}{suffix}", chunks)
-    text = label_text(image.boxes, picture.width, picture.height)
-    yield ZipMember(f"labels/{image.split}/{stem}.txt", iter([text.encode("ascii")]), compress=True)
-
-
-def _free_stem(image: DatasetImage, taken: "Counter[str]") -> str:
-    """Return the file's name without suffix; a second one of the same name gets a number."""
-    stem = PurePosixPath(image.file_name).stem or "image"
-    key = f"{image.split}/{stem.casefold()}"
-    taken[key] += 1
-    return stem if taken[key] == 1 else f"{stem}~{image.position}"
+    name = f"{version.dataset.name} v{version.number} {wanted}.zip"
+    return stream_zip(request, FORMATS[wanted](version), filename=name)

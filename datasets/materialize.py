@@ -64,11 +64,14 @@ def _write(image: DatasetImage, target: Path) -> None:
     (target / "labels" / image.split / f"{stem}.txt").write_text(text, encoding="ascii")
 
 
-def label_text(boxes: Iterable[Sequence[float]], width: int, height: int) -> str:
+def label_text(
+    boxes: Iterable[Sequence[float]], width: int, height: int, *, digits: int = 6
+) -> str:
     """Return boxes as YOLO writes them: `class x_center y_center width height`, in shares.
 
     Args:
         boxes: rows [class_index, x1, y1, x2, y2] in pixels.
+        digits: of each share after the point.
     """
     lines = []
     for index, x1, y1, x2, y2 in boxes:
@@ -78,7 +81,7 @@ def label_text(boxes: Iterable[Sequence[float]], width: int, height: int) -> str
             (x2 - x1) / width,
             (y2 - y1) / height,
         )
-        lines.append(f"{int(index)} " + " ".join(f"{value:.6f}" for value in shares))
+        lines.append(f"{int(index)} " + " ".join(f"{value:.{digits}f}" for value in shares))
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -15,6 +15,10 @@ class VocBroken(Exception):
     """The file is something else, or damaged."""
 
 
+#: By which our own exports are known: in them a box means what it says, to the hundredth.
+OWN_DATABASE = "CVTrainer"
+
+
 @dataclass(frozen=True, slots=True)
 class VocObject:
     """An object.
@@ -53,12 +57,22 @@ def parse(data: bytes) -> Annotation:
     if root.tag != "annotation":
         raise VocBroken
     objects = root.findall("object")[:_MOST_OBJECTS]
+    is_exact = _text(root, "source/database") == OWN_DATABASE
     return Annotation(
         _text(root, "filename"),
         _side(root, "size/width"),
         _side(root, "size/height"),
-        tuple(map(_object, objects)),
+        tuple(_exact(element) if is_exact else _object(element) for element in objects),
     )
+
+
+def _exact(element: Element) -> VocObject:
+    """Return an object of our own export, where a box may be narrower than a pixel."""
+    name = _text(element, "name")
+    x1, y1, x2, y2 = (_number(element, f"bndbox/{s}") for s in ("xmin", "ymin", "xmax", "ymax"))
+    if not all(map(math.isfinite, (x1, y1, x2, y2))):
+        return VocObject(name, (), "label_not_a_number")
+    return VocObject(name, (x1 - 1, y1 - 1, x2, y2))
 
 
 def _object(element: Element) -> VocObject:
