@@ -75,6 +75,7 @@ class DatasetVersion(models.Model):
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.IMPORTING)
     source = models.CharField(max_length=20)
     split_ratio = models.FloatField()
+    test_ratio = models.FloatField(default=0)
     split_seed = models.PositiveIntegerField(default=0)
     fingerprint = models.CharField(max_length=64, blank=True)
     train_images = models.PositiveIntegerField(default=0)
@@ -148,6 +149,9 @@ class Picture(models.Model):
         default=1, help_text="EXIF value, 1 to 8, by which it was turned upright"
     )
     size = models.PositiveBigIntegerField()
+    perceptual_hash = models.BigIntegerField(
+        null=True, help_text="what it looks like; none without contrast, and in rows from before"
+    )
     notes = models.JSONField(
         default=list, blank=True, help_text="codes of what was changed, as `picture_turned`"
     )
@@ -222,6 +226,9 @@ class DatasetImage(models.Model):
     position = models.PositiveIntegerField()
     file_name = models.CharField(max_length=255)
     split = models.CharField(max_length=5, choices=Split.choices)
+    group = models.PositiveIntegerField(
+        null=True, help_text="number that near-duplicates in the version share; none: it is alone"
+    )
     #: [[class_index, x1, y1, x2, y2], …] in pixels of the upright picture. A list in the row, for
     #: it is always read whole and never changed.
     boxes = models.JSONField(default=list)
