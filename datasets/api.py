@@ -38,9 +38,9 @@ from datasets.serializers import (
     NewCustomVisionImportSerializer,
     NewImportSerializer,
     PreviewSerializer,
-    ResplitSerializer,
     VersionSerializer,
 )
+from datasets.split_serializers import ResplitSerializer
 from datasets.uploads import stored_upload
 from jobs.api import JobActionsMixin
 from jobs.errors import UserError

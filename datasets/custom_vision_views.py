@@ -73,6 +73,7 @@ def _start(project: Project, user: User, form: CustomVisionImportForm) -> Import
             dataset=data["dataset"],
             dataset_name=data["dataset_name"],
             split_ratio=data["split_percent"] / 100,
+            test_ratio=data["test_percent"] / 100,
             split_seed=data["split_seed"],
             include_untagged=data["include_untagged"],
         )

@@ -245,6 +245,11 @@ register(
     status=409,
 )
 register(
+    "split_shares",
+    _("The shares for validation and test leave nothing to train on."),
+    _("Choose shares that together are below 100 %."),
+)
+register(
     "version_not_ready",
     _("This dataset version is not ready."),
     _("Wait until its import has ended, or choose another version."),

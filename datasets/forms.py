@@ -6,10 +6,12 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from datasets.models import Dataset
+from jobs.errors import UserError
 from projects.models import Project
 from projects.names import MAX_LENGTH, clean_name
 
 DEFAULT_PERCENT = 20
+_WHOLE = 100
 
 
 class DatasetForm(forms.Form):
@@ -27,7 +29,30 @@ class DatasetForm(forms.Form):
         return clean_name(self.cleaned_data["name"])
 
 
-class ResplitForm(forms.Form):
+class _TestShareForm(forms.Form):
+    """Asks for a third share, beside those of training and validation."""
+
+    test_percent = forms.IntegerField(
+        label=_("Test split ratio (%)"),
+        initial=0,
+        min_value=0,
+        max_value=98,
+        required=False,
+        help_text=_("Kept out of training and validation, for a last measurement; 0 for none."),
+        widget=forms.NumberInput(attrs={"class": "short", "inputmode": "numeric"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Fill in what may be left out, and ask for something to train on."""
+        data: dict[str, Any] = super().clean() or {}
+        data["test_percent"] = data.get("test_percent") or 0
+        if data.get("split_percent", 0) + data["test_percent"] >= _WHOLE:
+            error = UserError("split_shares")
+            self.add_error("test_percent", f"{error.message} {error.hint}")
+        return data
+
+
+class ResplitForm(_TestShareForm):
     """The share of the pictures that measures the model."""
 
     split_percent = forms.IntegerField(
@@ -40,7 +65,7 @@ class ResplitForm(forms.Form):
     )
 
 
-class ZipImportForm(forms.Form):
+class ZipImportForm(_TestShareForm):
     """A ZIP, where it goes, and how it is split."""
 
     file = forms.FileField(
@@ -94,7 +119,7 @@ class ZipImportForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         """Fill in what may be left out."""
-        data: dict[str, Any] = super().clean() or {}
+        data = super().clean()
         data["split_seed"] = data.get("split_seed") or 0
         return data
 

@@ -98,6 +98,7 @@ def _start_import(project: Project, user: User, form: ZipImportForm) -> Import |
                 dataset_name=data["dataset_name"],
                 split_ratio=data["split_percent"] / 100,
                 split_seed=data["split_seed"],
+                test_ratio=data["test_percent"] / 100,
                 keep_splits=data["keep_splits"],
             )
     except UserError as error:

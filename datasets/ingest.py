@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from datasets import cleaning
 from datasets.boxes import MAX_BOXES, Box, in_pixels, turned
+from datasets.import_split import ImportSplit
 from datasets.models import DatasetClass, DatasetImage, DatasetVersion, Import, Picture
 from datasets.pace import Pace
 from datasets.picture_pool import PicturePool
@@ -21,7 +22,7 @@ from datasets.picture_store import Incoming, PictureStore, Placed
 from datasets.problems import Problems
 from datasets.remote_pictures import RemotePictures
 from datasets.sources.base import LabelState, PictureRecord, Source, SourceLost
-from datasets.split import SplitItem, assign
+from datasets.split import SplitItem
 from datasets.tally import Tally
 from datasets.twins import Sight, Twins
 from jobs import transitions
@@ -45,9 +46,11 @@ class Ingest:
     reporter: Reporter
     source: Source
     pool: PicturePool
-    #: Images so far, by the digest of their bytes: classes and split that they brought along, row.
+    #: Images so far, by the digest of their bytes: classes and split that they brought along, row,
+    #: perceptual hash.
     items: dict[str, SplitItem] = field(default_factory=dict)
     rows: dict[str, UUID] = field(default_factory=dict)
+    hashes: dict[str, int] = field(default_factory=dict)
     #: Further records whose pictures have the same bytes as an earlier one.
     twins: dict[str, Twins] = field(default_factory=dict)
     #: Pictures that came as other files before: theirs by the digest of the file, and by which EXIF
@@ -203,6 +206,8 @@ class Ingest:
         )
         self.items[picture.sha256] = SplitItem(picture.sha256, _classes(boxes), record.split)
         self.rows[picture.sha256] = image.pk
+        if picture.perceptual_hash is not None:
+            self.hashes[picture.sha256] = picture.perceptual_hash
         return image
 
     def _join_twins(self) -> None:
@@ -250,20 +255,10 @@ class Ingest:
             raise UserError("no_boxes")
 
     def _split(self) -> None:
-        """Divide the pictures into training and validation, or keep what they brought along."""
-        self.reporter.progress("split", 0, len(self.items))
-        version, items = self.version, list(self.items.values())
-        keep = self.job.keep_splits
-        split = assign(items, ratio=version.split_ratio, seed=version.split_seed, keep=keep)
-        if split.made_here and keep and any(item.given for item in items):
-            self.problems.add("splits_made_anew", count=len(items))
-        for side in DatasetImage.Split.values:
-            members = [self.rows[key] for key, value in split.of.items() if value == side]
-            for start in range(0, len(members), _ROWS):
-                self.reporter.raise_if_cancelled()
-                with transitions.fenced(self.job):
-                    part = DatasetImage.objects.filter(pk__in=members[start : start + _ROWS])
-                    part.update(split=side)
+        """Divide the pictures, or keep the split that they brought along."""
+        split = ImportSplit(self.job, self.reporter, self.problems, self.rows)
+        twins = {self.same.get(came, came): twins for came, twins in self.twins.items()}
+        split.run(list(self.items.values()), self.hashes, twins)
 
     def _count(self, classes: list[DatasetClass]) -> Tally:
         """Count boxes and images a class, note where each occurs, and take the fingerprint."""

@@ -207,5 +207,13 @@ def _typed(head: dict[str, Any]) -> dict[str, Any]:
         "width": int(head["width"]),
         "height": int(head["height"]),
         "orientation": int(head["orientation"]),
+        "perceptual_hash": _signed(head["perceptual_hash"]),
         "notes": tuple(map(str, head["notes"])),
     }
+
+
+def _signed(value: Any) -> int | None:
+    """Return a number as it fits into the database's 64 bits."""
+    if value is not None and not -(2**63) <= int(value) < 2**63:
+        raise _Crashed
+    return None if value is None else int(value)

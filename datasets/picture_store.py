@@ -141,6 +141,7 @@ class PictureStore:
             height=prepared.height,
             orientation=prepared.orientation,
             size=len(prepared.content),
+            perceptual_hash=prepared.perceptual_hash,
             notes=list(prepared.notes),
         )
         picture.file.name = name

@@ -50,6 +50,7 @@ def _head(prepared: PreparedPicture) -> dict[str, Any]:
         "width": prepared.width,
         "height": prepared.height,
         "orientation": prepared.orientation,
+        "perceptual_hash": prepared.perceptual_hash,
         "notes": prepared.notes,
         "lengths": [len(prepared.content), len(prepared.thumbnail)],
     }

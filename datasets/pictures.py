@@ -26,6 +26,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from datasets.perceptual_hash import perceptual_hash
 from datasets.picture_bytes import NotPlain, plain_jpeg, plain_png
 
 #: Other decoders stay shut: each is code that strangers could reach. Pillow knows a format only
@@ -70,6 +71,7 @@ class PreparedPicture:
         orientation: the EXIF value by which it was turned; boxes of the stored pixels have to be
             turned by it too (boxes.turned). 1: it was upright.
         thumbnail: a JPEG whose longer side has 320 pixels at most.
+        perceptual_hash: what it looks like (perceptual_hash.py); None without contrast.
         notes: codes of what was changed: `picture_turned`, `picture_converted`.
     """
 
@@ -80,6 +82,7 @@ class PreparedPicture:
     height: int
     orientation: int
     thumbnail: bytes
+    perceptual_hash: int | None
     notes: tuple[str, ...] = field(default=())
 
 
@@ -197,14 +200,16 @@ def _kept(content: bytes, original: Image.Image) -> PreparedPicture:
     if image.size != original.size:
         raise ValueError("rebuilding changed the size")
     is_jpeg = image.format == "JPEG"
+    small = _small(image)
     return PreparedPicture(
         content=content,
         suffix=".jpg" if is_jpeg else ".png",
         content_type="image/jpeg" if is_jpeg else "image/png",
-        width=image.width,
-        height=image.height,
+        width=original.width,
+        height=original.height,
         orientation=_UPRIGHT,
-        thumbnail=_thumbnail(image),
+        thumbnail=_thumbnail(small),
+        perceptual_hash=perceptual_hash(small),
     )
 
 
@@ -217,6 +222,7 @@ def _encoded(image: Image.Image, data: bytes, orientation: int) -> PreparedPictu
         pixels.save(output, "PNG", compress_level=3)
     else:
         pixels.save(output, "JPEG", **options)
+    small = _small(pixels)
     return PreparedPicture(
         content=output.getvalue(),
         suffix=".png" if is_lossless else ".jpg",
@@ -224,7 +230,8 @@ def _encoded(image: Image.Image, data: bytes, orientation: int) -> PreparedPictu
         width=pixels.width,
         height=pixels.height,
         orientation=orientation,
-        thumbnail=_thumbnail(pixels),
+        thumbnail=_thumbnail(small),
+        perceptual_hash=perceptual_hash(small),
         notes=("picture_converted",) if orientation == _UPRIGHT else ("picture_turned",),
     )
 
@@ -274,11 +281,15 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
     return turned
 
 
-def _thumbnail(image: Image.Image) -> bytes:
-    """Return a small JPEG; on the way every coded byte of the picture is read."""
+def _small(image: Image.Image) -> Image.Image:
+    """Return the reduced picture; on the way every coded byte of the picture is read."""
     image.draft(None, (THUMBNAIL_SIDE, THUMBNAIL_SIDE))
     small = image if image.format == "JPEG" else image.copy()
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BILINEAR, reducing_gap=None)
+    return small
+
+
+def _thumbnail(small: Image.Image) -> bytes:
     output = io.BytesIO()
     small.convert("RGB").save(output, "JPEG", quality=80)
     return output.getvalue()

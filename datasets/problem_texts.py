@@ -76,4 +76,14 @@ register(
     "splits_share_folder",
     _("{count} folders are named for several splits at once; their pictures are split anew."),
 )
+register(
+    "split_leak",
+    _("{count} pictures look like one in another split of the ZIP, or are the same."),
+    _("The measured quality is better than the model. Split anew: such pictures stay together."),
+)
+register(
+    "near_duplicates_apart",
+    _("The pictures look so much alike that they could not be kept together on one side."),
+    _("The measured quality is better than the model. Add pictures of other scenes."),
+)
 register("splits_made_anew", _("The splits of the ZIP could not be kept; it was split anew."))

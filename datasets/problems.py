@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-_MOST_EXAMPLES = 10
+MOST_EXAMPLES = 10
 
 
 class ProblemRow(TypedDict):
@@ -39,7 +39,7 @@ class Problems:
         """
         tally = self._tallies.setdefault(code, _Tally())
         tally.count += count
-        if example and len(tally.examples) < _MOST_EXAMPLES:
+        if example and len(tally.examples) < MOST_EXAMPLES:
             tally.examples.append(example)
 
     def count(self, code: str) -> int:

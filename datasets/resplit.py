@@ -36,10 +36,13 @@ class Copy:
 
 
 @contextmanager
-def copied(version: DatasetVersion, split_ratio: float, split_seed: int) -> Iterator[Copy]:
+def copied(
+    version: DatasetVersion, split_ratio: float, split_seed: int, test_ratio: float
+) -> Iterator[Copy]:
     """Copy a version with another split; a copy that is not published in the end is removed.
 
-    Not inside a transaction, which would undo what makes it short.
+    Near-duplicates come to one side, as far as the version knows of them. Not inside a transaction,
+    which would undo what makes it short.
 
     Raises:
         UserError: `version_not_ready`, `dataset_gone`, or `too_few_pictures` to divide.
@@ -49,10 +52,10 @@ def copied(version: DatasetVersion, split_ratio: float, split_seed: int) -> Iter
     items = _items(version)
     if len(items) < _FEWEST:
         raise UserError("too_few_pictures")
-    split = assign(items, ratio=split_ratio, seed=split_seed, keep=True)
+    split = assign(items, ratio=split_ratio, test_ratio=test_ratio, seed=split_seed, keep=True)
     sweep(dataset=version.dataset_id)
     with transaction.atomic():
-        made = next_version(version.dataset, SOURCE, split_ratio, split_seed)
+        made = next_version(version.dataset, SOURCE, split_ratio, split_seed, test_ratio)
     try:
         yield Copy(made, _fill(version, made, split.of))
     finally:
@@ -88,12 +91,15 @@ def sweep(**only: Any) -> None:
 
 def _items(version: DatasetVersion) -> list[SplitItem]:
     test = DatasetImage.Split.TEST
-    rows = version.images.values_list("picture__sha256", "boxes", "split").iterator()
+    rows = version.images.values_list("picture__sha256", "boxes", "split", "group").iterator()
     return [
         SplitItem(
-            sha256, frozenset(int(row[0]) for row in boxes), given=test if split == test else None
+            sha256,
+            frozenset(int(row[0]) for row in boxes),
+            given=test if split == test else None,
+            group=None if group is None else str(group),
         )
-        for sha256, boxes, split in rows
+        for sha256, boxes, split, group in rows
     ]
 
 
@@ -118,6 +124,7 @@ def _fill(version: DatasetVersion, made: DatasetVersion, split: dict[str, str]) 
                 position=image.position,
                 file_name=image.file_name,
                 split=split[image.picture.sha256],
+                group=image.group,
                 boxes=image.boxes,
             )
             for image in chunk

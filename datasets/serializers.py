@@ -1,14 +1,14 @@
 """How the API shows imports, datasets and versions, and what it takes."""
 
-from typing import Any, ClassVar
+from typing import Any
 
-from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from datasets.custom_vision_preview import address_of
 from datasets.models import Dataset, DatasetImage, DatasetVersion, Import
+from datasets.split_serializers import SplitSerializer
 from jobs.errors import UserError, describe
 from jobs.serializers import JobSerializerMixin
 from projects.serializer_base import (
@@ -18,36 +18,6 @@ from projects.serializer_base import (
     ScopedModelSerializer,
     ScopedSerializer,
 )
-
-_LARGEST_SEED = 2**31 - 1
-
-
-@extend_schema_field({"type": "number", "format": "double", "minimum": 0, "maximum": 1,
-                      "exclusiveMinimum": True, "exclusiveMaximum": True})  # fmt: skip
-class RatioField(serializers.FloatField):
-    """The share of the pictures that goes to validation: more than nothing, less than all."""
-
-    default_error_messages: ClassVar[dict[str, Any]] = dict.fromkeys(
-        ("min_value", "max_value"), _("Must be more than 0 and less than 1.")
-    )
-
-    def to_internal_value(self, data: Any) -> float:
-        """Return the share.
-
-        Raises:
-            ValidationError: `min_value`, `max_value`, or it is no number.
-        """
-        value: float = super().to_internal_value(data)
-        if not 0 < value < 1:
-            self.fail("max_value" if value >= 1 else "min_value")
-        return value
-
-
-class SeedField(serializers.IntegerField):
-    """The same seed splits the same pictures in the same way."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"min_value": 0, "max_value": _LARGEST_SEED, **kwargs})
 
 
 class ImportSerializer(JobSerializerMixin, ScopedModelSerializer):
@@ -74,7 +44,7 @@ class ImportSerializer(JobSerializerMixin, ScopedModelSerializer):
         ]
 
 
-class _NewImportSerializer(ScopedSerializer):
+class _NewImportSerializer(SplitSerializer, ScopedSerializer):
     """What every import takes."""
 
     project = ProjectField()
@@ -83,8 +53,6 @@ class _NewImportSerializer(ScopedSerializer):
     source = serializers.ChoiceField(  # type: ignore[assignment]
         choices=Import.Source.choices, default=Import.Source.ZIP
     )
-    split_ratio = RatioField(default=0.2)
-    split_seed = SeedField(default=0)
 
 
 class NewImportSerializer(_NewImportSerializer):
@@ -99,6 +67,7 @@ class NewImportSerializer(_NewImportSerializer):
         Raises:
             ValidationError: the file is missing.
         """
+        attrs = super().validate(attrs)
         if attrs["source"] == Import.Source.ZIP and attrs.get("file") is None:
             message = serializers.Field.default_error_messages["required"]
             raise serializers.ValidationError({"file": message}, code="required")
@@ -118,6 +87,8 @@ class _CustomVisionFields(serializers.Serializer[Any]):
         Raises:
             ValidationError: it is none; the field tells which of the two.
         """
+        attrs = super().validate(attrs)
+        attrs = super().validate(attrs)
         endpoint, project = attrs.pop("endpoint"), attrs.pop("custom_vision_project")
         try:
             attrs["address"] = address_of(endpoint, project)
@@ -222,6 +193,7 @@ class VersionSerializer(ScopedModelSerializer):
             "boxes",
             "split_ratio",
             "split_seed",
+            "test_ratio",
             "fingerprint",
             "layout",
             "warnings",
@@ -302,10 +274,3 @@ class ImageQuerySerializer(serializers.Serializer[Any]):
         """Add `class`, which Python cannot name."""
         name = serializers.CharField(required=False, max_length=100, allow_blank=True)
         return {**super().get_fields(), "class": name}
-
-
-class ResplitSerializer(serializers.Serializer[Any]):
-    """How to split anew."""
-
-    split_ratio = RatioField(default=0.2)
-    split_seed = SeedField(default=0)

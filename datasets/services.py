@@ -33,6 +33,7 @@ def create_import(
     dataset_name: str = "",
     split_ratio: float = 0.2,
     split_seed: int = 0,
+    test_ratio: float = 0.0,
     keep_splits: bool = True,
 ) -> Import:
     """Queue the import of a stored ZIP as the next version of a dataset.
@@ -42,16 +43,17 @@ def create_import(
         dataset: one of the project's; without it a new one is made.
         dataset_name: of the new one; the file's name where it is empty.
         split_ratio: share of the pictures that goes to validation, 0 < r < 1.
+        test_ratio: share that goes to the test; with the other one below 1.
 
     Raises:
-        UserError: the dataset is another project's, or its name is taken.
+        UserError: the dataset is another project's, or its name is taken; `split_shares`.
         ValidationError: the name is not one.
     """
     job = Import(pk=upload.import_id, project=project, created_by=user, source=Import.Source.ZIP)
     job.keep_splits, job.file_name = keep_splits, upload.file_name
     job.file.name = upload.name
     name = dataset_name or _name_after(job.file_name)
-    with _new_version(job, dataset, name, (split_ratio, split_seed)):
+    with _new_version(job, dataset, name, (split_ratio, split_seed, test_ratio)):
         queue.submit(job)
     upload.is_taken = True
     return job
@@ -67,6 +69,7 @@ def create_custom_vision_import(
     dataset_name: str = "",
     split_ratio: float = 0.2,
     split_seed: int = 0,
+    test_ratio: float = 0.0,
     include_untagged: bool = False,
 ) -> Import:
     """Queue the import of a Custom Vision project as the next version of a dataset.
@@ -77,16 +80,19 @@ def create_custom_vision_import(
         dataset: one of the project's; without it a new one is made.
         dataset_name: of the new one; `Custom Vision` where it is empty.
         split_ratio: share of the pictures that goes to validation, 0 < r < 1.
+        test_ratio: share that goes to the test; with the other one below 1.
         include_untagged: take pictures without a tag as pictures with nothing on them.
 
     Raises:
-        UserError: the dataset is another project's, or its name is taken.
+        UserError: the dataset is another project's, or its name is taken; `split_shares`.
         ValidationError: the name is not one.
     """
     job = Import(project=project, created_by=user, source=Import.Source.CUSTOM_VISION)
     job.endpoint, job.origin = address.endpoint, address.project
     job.include_untagged = include_untagged
-    with _new_version(job, dataset, dataset_name or _CUSTOM_VISION, (split_ratio, split_seed)):
+    with _new_version(
+        job, dataset, dataset_name or _CUSTOM_VISION, (split_ratio, split_seed, test_ratio)
+    ):
         ImportSecret.objects.create(import_job=job, sealed=seal(training_key, str(job.pk)))
         queue.submit(job)
     return job
@@ -94,11 +100,12 @@ def create_custom_vision_import(
 
 @contextmanager
 def _new_version(
-    job: Import, dataset: Dataset | None, name: str, split: tuple[float, int]
+    job: Import, dataset: Dataset | None, name: str, split: tuple[float, int, float]
 ) -> Iterator[None]:
     """Save an import with the version that it is to fill, in one transaction with the block."""
     if dataset is not None and dataset.project_id != job.project_id:
         raise UserError("dataset_foreign")
+    _check_shares(split[0], split[2])
     with transaction.atomic():
         _lock(job.project)
         home = dataset or _new_dataset(job.project, name)
@@ -161,25 +168,29 @@ def delete_dataset(*, dataset: Dataset) -> None:
 
 
 def resplit_version(
-    *, version: DatasetVersion, split_ratio: float, split_seed: int = 0
+    *, version: DatasetVersion, split_ratio: float, split_seed: int = 0, test_ratio: float = 0.0
 ) -> DatasetVersion:
     """Make the next version of a dataset: the same pictures and boxes, divided anew.
 
-    Pictures that were kept for the test stay so. Not inside a transaction: what takes long is to be
-    seen by nobody, and yet keep nobody waiting.
+    Pictures that were kept for the test stay so, and count for its share. Not inside a transaction:
+    what takes long is to be seen by nobody, and yet keep nobody waiting.
 
     Raises:
-        UserError: `version_not_ready`, `dataset_gone`, or `too_few_pictures` to divide.
+        UserError: `version_not_ready`, `dataset_gone`, `split_shares`, or `too_few_pictures` to
+            divide.
     """
-    with copy_version(version=version, split_ratio=split_ratio, split_seed=split_seed) as copy:
+    with copy_version(
+        version=version, split_ratio=split_ratio, split_seed=split_seed, test_ratio=test_ratio
+    ) as copy:
         return publish_copy(copy=copy)
 
 
 def copy_version(
-    *, version: DatasetVersion, split_ratio: float, split_seed: int = 0
+    *, version: DatasetVersion, split_ratio: float, split_seed: int = 0, test_ratio: float = 0.0
 ) -> AbstractContextManager[resplit.Copy]:
     """Do what takes long of `resplit_version`; a copy that is not published goes at the end."""
-    return resplit.copied(version, split_ratio, split_seed)
+    _check_shares(split_ratio, test_ratio)
+    return resplit.copied(version, split_ratio, split_seed, test_ratio)
 
 
 def publish_copy(*, copy: resplit.Copy) -> DatasetVersion:
@@ -189,6 +200,11 @@ def publish_copy(*, copy: resplit.Copy) -> DatasetVersion:
         UserError: `dataset_gone`.
     """
     return resplit.publish(copy)
+
+
+def _check_shares(split_ratio: float, test_ratio: float) -> None:
+    if not (test_ratio >= 0 and split_ratio + test_ratio < 1):
+        raise UserError("split_shares")
 
 
 def _lock(project: Project) -> None:

@@ -1,17 +1,16 @@
-"""Divides pictures into training and validation: stratified by class, repeatable from a seed.
+"""Divides pictures into training, validation and test, repeatable from a seed.
 
-A random split loses rare classes. Here the rarest class is dealt out first (iterative
-stratification, Sechidis and others 2011), whole groups at a time, so that near-duplicates stay on
-one side. The order of pictures comes from a hash of seed and key: the order of a ZIP plays no part.
+What is decided already stays: splits that came along, sides of pictures that are known. The rest is
+dealt out (dealing.py). The order of pictures comes from a hash of seed and key: the order of a ZIP
+plays no part.
 """
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-TRAIN, VAL, TEST = "train", "val", "test"
-_SIDES = (TRAIN, VAL)
+from datasets.dealing import SIDES, TEST, TRAIN, VAL, Deal, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,177 +22,135 @@ class SplitItem:
         classes: the classes of its boxes.
         given: the split that it brought along.
         group: pictures with the same group stay on one side; alone where None.
+        known: its side in an earlier version of the dataset, or that of a picture like it.
     """
 
     key: str
     classes: frozenset[int]
     given: str | None = None
     group: str | None = None
+    known: str | None = None
 
 
 @dataclass(frozen=True)
 class Split:
-    """The result: the split of each key, and whether it was made here or brought along."""
+    """The result.
+
+    Attributes:
+        of: the split of each key.
+        made_here: whether it was made here, or brought along.
+        is_apart: groups had to be taken apart, for otherwise a side would be empty.
+    """
 
     of: dict[str, str]
     made_here: bool
+    is_apart: bool = False
 
 
-def assign(items: Sequence[SplitItem], *, ratio: float, seed: int, keep: bool) -> Split:
+def assign(
+    items: Sequence[SplitItem], *, ratio: float, seed: int, keep: bool, test_ratio: float = 0.0
+) -> Split:
     """Return the split of each picture.
 
     Splits that came along are kept only where there is something to train on and something to
     validate with. Training without validation is divided; validation without training too. Pictures
-    for the test stay out of both wherever that is possible. A picture without a split of its own
-    beside others that have one goes to training.
+    for the test stay out of both wherever that is possible, and known pictures on their side. A
+    picture without a split of its own beside others that have one goes to training.
 
     Args:
         items: the pictures, in any order.
         ratio: share for validation, above 0 and below 1.
         seed: another seed, another split.
         keep: whether to keep what came along.
+        test_ratio: share for the test, from 0; what is there for it already counts.
 
     Raises:
-        ValueError: fewer than two pictures, or groups, can be divided.
+        ValueError: fewer than two pictures can be divided, or the shares leave nothing to train on.
     """
     given = Counter(item.given for item in items)
     if keep and given[VAL] and (given[TRAIN] or given[None]):
         return Split({item.key: item.given or TRAIN for item in items}, made_here=False)
-    tested = {item.key for item in items if keep and item.given == TEST}
-    if len(items) - len(tested) < 2:
-        tested = set()
-    divided = divide([i for i in items if i.key not in tested], ratio=ratio, seed=seed)
-    return Split({**divided, **dict.fromkeys(tested, TEST)}, made_here=True)
+    shares = {"ratio": ratio, "seed": seed, "test_ratio": test_ratio}
+    for fixed in _decided(items, keep):
+        try:
+            return Split(divide(items, fixed=fixed, **shares), made_here=True)  # type: ignore[arg-type]
+        except TooFew:
+            continue
+    alone = [replace(item, group=None) for item in items]
+    return Split(divide(alone, **shares), made_here=True, is_apart=True)  # type: ignore[arg-type]
 
 
-def divide(items: Sequence[SplitItem], *, ratio: float, seed: int) -> dict[str, str]:
-    """Return `train` or `val` for each picture, neither of them empty.
+def _decided(items: Sequence[SplitItem], keep: bool) -> Iterator[dict[str, str]]:
+    """Yield which sides are decided, and then ever fewer, should that leave a side empty."""
+    known = {item.key: item.known for item in items if item.known}
+    brought = {item.key: TEST for item in items if keep and item.given == TEST}
+    yield {**known, **brought}
+    yield {**{key: side for key, side in known.items() if side == TEST}, **brought}
+    yield {}
 
-    Every class with enough pictures is on both sides; a class that only one group has stays in
+
+class TooFew(ValueError):
+    """There is nothing for one of the sides."""
+
+
+def divide(
+    items: Sequence[SplitItem],
+    *,
+    ratio: float,
+    seed: int,
+    test_ratio: float = 0.0,
+    fixed: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Return the side of each picture; neither training nor validation is empty.
+
+    Every class with enough pictures is on each side; a class that only one group has stays in
     training where that leaves something to validate with.
 
+    Args:
+        items: the pictures, in any order.
+        ratio: share for validation.
+        seed: another seed, another split.
+        test_ratio: share for the test.
+        fixed: sides that are decided, by key; others of their groups come to them.
+
     Raises:
-        ValueError: fewer than two groups, or a ratio out of range.
+        TooFew: there are not two groups to divide.
+        ValueError: shares out of range.
     """
-    units = _units(items, seed)
-    if len(units) < 2 or not 0 < ratio < 1:
-        raise ValueError("A split needs two groups and a ratio between 0 and 1.")
-    deal = _Deal(units, ratio)
+    if not (0 < ratio < 1 and test_ratio >= 0 and ratio + test_ratio < 1):
+        raise ValueError("A split needs a ratio above 0 that, with the test's, is below 1.")
+    units = _units(items, seed, fixed or {})
+    deal = Deal(units, ratio, test_ratio)
     deal.run()
+    if not {TRAIN, VAL} <= set(deal.sides):
+        raise TooFew("A split needs two groups and a ratio between 0 and 1.")
     return {key: side for unit, side in zip(units, deal.sides, strict=True) for key in unit.keys}
 
 
-@dataclass
-class _Unit:
-    """Pictures that stay together."""
+def _units(items: Iterable[SplitItem], seed: int, fixed: Mapping[str, str]) -> list[Unit]:
+    """Return the groups in the order of the seed.
 
-    keys: list[str] = field(default_factory=list)
-    classes: Counter[int] = field(default_factory=Counter)
-
-
-def _units(items: Iterable[SplitItem], seed: int) -> list[_Unit]:
-    """Return the groups in the order of the seed."""
-    grouped: dict[str, _Unit] = defaultdict(_Unit)
+    A group is known by its smallest key, which another import finds again; one whose members are
+    decided for several sides falls into as many parts.
+    """
+    grouped: dict[tuple[bool, str], list[SplitItem]] = defaultdict(list)
     for item in items:
-        name = f"key {item.key}" if item.group is None else f"group {item.group}"
-        grouped[name].keys.append(item.key)
-        grouped[name].classes.update(item.classes)
-    order = sorted(grouped, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())
-    return [grouped[name] for name in order]
+        grouped[item.group is None, item.key if item.group is None else item.group].append(item)
+    units = [unit for members in grouped.values() for unit in _parts(members, fixed)]
+    return sorted(units, key=lambda unit: _drawn(f"{seed} key {min(unit.keys)}"))
 
 
-class _Deal:
-    """Deals units out to the two sides."""
-
-    def __init__(self, units: Sequence[_Unit], ratio: float) -> None:
-        self._units = units
-        self.sides: list[str] = [""] * len(units)
-        self._having: dict[int, list[int]] = defaultdict(list)
-        having = Counter[int]()
-        for index, unit in enumerate(units):
-            having.update(unit.classes)
-            for label in unit.classes:
-                self._having[label].append(index)
-        shares = {TRAIN: 1 - ratio, VAL: ratio}
-        pictures = sum(len(unit.keys) for unit in units)
-        self._wanted = {s: {c: n * shares[s] for c, n in having.items()} for s in _SIDES}
-        self._wanted_pictures = {side: pictures * shares[side] for side in _SIDES}
-        self._units_with = {side: Counter[int]() for side in _SIDES}
-
-    def run(self) -> None:
-        """Place every unit; then mend what dealing alone cannot give."""
-        left = {label: len(indexes) for label, indexes in self._having.items()}
-        while left:
-            rarest = min(left, key=lambda label: (left[label], label))
-            for index in self._having[rarest]:
-                if not self.sides[index]:
-                    self._place(index, self._neediest(rarest))
-                    self._count_down(index, left)
-            left.pop(rarest, None)
-        for index, side in enumerate(self.sides):
-            if not side:
-                self._place(index, max(_SIDES, key=self._wanted_pictures.__getitem__))
-        self._mend()
-
-    def _count_down(self, index: int, left: dict[int, int]) -> None:
-        for label in self._units[index].classes:
-            if label in left:
-                left[label] -= 1
-
-    def _neediest(self, label: int) -> str:
-        return max(_SIDES, key=lambda s: (self._wanted[s][label], self._wanted_pictures[s]))
-
-    def _place(self, index: int, side: str) -> None:
-        unit = self._units[index]
-        self.sides[index] = side
-        self._wanted_pictures[side] -= len(unit.keys)
-        for label, count in unit.classes.items():
-            self._wanted[side][label] -= count
-            self._units_with[side][label] += 1
-
-    def _move(self, index: int) -> None:
-        unit, side = self._units[index], self.sides[index]
-        self._wanted_pictures[side] += len(unit.keys)
-        for label, count in unit.classes.items():
-            self._wanted[side][label] += count
-            self._units_with[side][label] -= 1
-        self._place(index, _other(side))
-
-    def _mend(self) -> None:
-        """Fill an empty side; bring every class to training; bring to validation what can be."""
-        for side in _SIDES:
-            if side not in self.sides:
-                self._move(min(range(len(self.sides)), key=self._loss))
-        self._bring_to_training()
-        self._bring_to_validation()
-        # What went to validation may have made room for another move; it ends, for training never
-        # loses a class again.
-        while self._bring_to_training():
-            self._bring_to_validation()
-
-    def _bring_to_training(self) -> bool:
-        """Move units of classes that training has not; tell whether any was moved."""
-        moved = False
-        for label in sorted(self._having):
-            if not self._units_with[TRAIN][label] and self.sides.count(VAL) > 1:
-                self._move(min(self._having[label], key=self._loss))
-                moved = True
-        return moved
-
-    def _bring_to_validation(self) -> None:
-        """Move units of classes that validation has not, where training loses no class by it."""
-        for label in sorted(self._having):
-            if not self._units_with[VAL][label]:
-                cheapest = min(self._having[label], key=self._loss)
-                if not self._loss(cheapest)[0]:
-                    self._move(cheapest)
-
-    def _loss(self, index: int) -> tuple[int, int]:
-        """Return how many classes a side loses if a unit leaves it, and how many pictures."""
-        unit, side = self._units[index], self.sides[index]
-        lost = sum(self._units_with[side][label] == 1 for label in unit.classes)
-        return lost, len(unit.keys)
+def _drawn(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
 
 
-def _other(side: str) -> str:
-    return VAL if side == TRAIN else TRAIN
+def _parts(members: Sequence[SplitItem], fixed: Mapping[str, str]) -> Iterable[Unit]:
+    decided = {fixed[item.key] for item in members if item.key in fixed}
+    first = next((side for side in SIDES if side in decided), None)
+    parts: dict[str | None, Unit] = {}
+    for item in members:
+        side = fixed.get(item.key, first)
+        unit = parts.setdefault(side, Unit(side=side))
+        unit.keys.append(item.key)
+        unit.classes.update(item.classes)
+    return parts.values()

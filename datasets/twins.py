@@ -18,16 +18,20 @@ class Twins:
         keys: of the records.
         is_labelled: whether one of them says what is in the picture.
         left_out: boxes beyond what one picture may have.
+        splits: the splits that they brought along, and the name of a file that lies there.
     """
 
     keys: list[str] = field(default_factory=list)
     is_labelled: bool = False
     left_out: int = 0
+    splits: dict[str, str] = field(default_factory=dict)
     _boxes: dict[Sight, dict[tuple[float, ...], Box]] = field(default_factory=dict)
 
     def add(self, record: PictureRecord) -> None:
         """Take over what a record says."""
         self.keys.append(record.key)
+        if record.split:
+            self.splits.setdefault(record.split, record.file_name)
         self.is_labelled |= record.state != LabelState.UNLABELLED
         found = self._boxes.setdefault((record.upright, record.tall), {})
         for box in record.boxes:

@@ -17,7 +17,7 @@ def lock_dataset(dataset_id: object) -> bool:
 
 
 def next_version(
-    dataset: Dataset, source: str, split_ratio: float, split_seed: int
+    dataset: Dataset, source: str, split_ratio: float, split_seed: int, test_ratio: float
 ) -> DatasetVersion:
     """Make the next version, in a transaction; the lock sees to it that no number is given twice.
 
@@ -33,4 +33,5 @@ def next_version(
         source=source,
         split_ratio=split_ratio,
         split_seed=split_seed,
+        test_ratio=test_ratio,
     )

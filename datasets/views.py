@@ -100,11 +100,14 @@ def version_resplit(request: HttpRequest, version_id: UUID) -> HttpResponse:
     require_role(request, version.dataset.project, EDITORS)
     form = ResplitForm(request.POST)
     if not form.is_valid():
-        messages.error(request, " ".join(map(str, form.errors["split_percent"])))
+        found = [text for errors in form.errors.values() for text in errors]
+        messages.error(request, " ".join(map(str, found)))
         return redirect("datasets:version_detail", version.pk)
     try:
         made = services.resplit_version(
-            version=version, split_ratio=form.cleaned_data["split_percent"] / 100
+            version=version,
+            split_ratio=form.cleaned_data["split_percent"] / 100,
+            test_ratio=form.cleaned_data["test_percent"] / 100,
         )
     except UserError as error:
         messages.error(request, f"{error.message} {error.hint}")

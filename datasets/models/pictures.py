@@ -36,6 +36,9 @@ class Picture(models.Model):
         default=1, help_text="EXIF value, 1 to 8, by which it was turned upright"
     )
     size = models.PositiveBigIntegerField()
+    perceptual_hash = models.BigIntegerField(
+        null=True, help_text="what it looks like; none without contrast, and in rows from before"
+    )
     notes = models.JSONField(
         default=list, blank=True, help_text="codes of what was changed, as `picture_turned`"
     )

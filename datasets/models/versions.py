@@ -59,6 +59,7 @@ class DatasetVersion(models.Model):
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.IMPORTING)
     source = models.CharField(max_length=20)
     split_ratio = models.FloatField()
+    test_ratio = models.FloatField(default=0)
     split_seed = models.PositiveIntegerField(default=0)
     fingerprint = models.CharField(max_length=64, blank=True)
     train_images = models.PositiveIntegerField(default=0)
@@ -154,6 +155,9 @@ class DatasetImage(models.Model):
     position = models.PositiveIntegerField()
     file_name = models.CharField(max_length=255)
     split = models.CharField(max_length=5, choices=Split.choices)
+    group = models.PositiveIntegerField(
+        null=True, help_text="number that near-duplicates in the version share; none: it is alone"
+    )
     #: [[class_index, x1, y1, x2, y2], …] in pixels of the upright picture. A list in the row, for
     #: it is always read whole and never changed.
     boxes = models.JSONField(default=list)

@@ -188,7 +188,7 @@ class TestImports:
         answer = client.post(f"/api/v1/imports/{theirs.pk}/retry/")
         assert (answer.status_code, answer.json()["code"]) == (409, "upload_gone")
         with monkeypatch.context() as patch:
-            patch.setattr("datasets.ingest.assign", lambda *_, **__: 1 / 0)
+            patch.setattr("datasets.import_split.assign", lambda *_, **__: 1 / 0)
             ours = bring(labelled_zip(3), dataset_name="ours")
         answer = client.post(f"/api/v1/imports/{ours.pk}/retry/")
         assert (answer.status_code, answer.json()["status"]) == (202, "queued")

@@ -125,7 +125,7 @@ def test_splits_of_the_zip_are_kept_unless_they_are_not_wanted(bring: Bring) -> 
         files[f"{split}/labels/{number}.txt"] = "0 0.5 0.5 0.2 0.2\n"
 
     kept = bring(files).version
-    anew = bring(files, dataset=kept.dataset, keep_splits=False).version
+    anew = bring(files, dataset_name="anew", keep_splits=False).version
 
     assert (kept.train_images, kept.val_images) == (5, 5)
     assert (anew.train_images, anew.val_images) == (8, 2)

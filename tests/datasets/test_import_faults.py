@@ -313,7 +313,7 @@ def test_a_failure_of_ours_names_an_incident_and_keeps_the_upload(
     def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("datasets.ingest.assign", broken)
+    monkeypatch.setattr("datasets.import_split.assign", broken)
     job = bring(labelled_zip(4))
 
     assert (job.status, job.error["code"]) == (Status.FAILED, "internal")

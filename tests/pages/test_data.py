@@ -108,6 +108,25 @@ def test_a_version_is_split_anew_as_the_next_one(
     assert client_of(editor).post(url, {"split_percent": "x"}, follow=True).status_code == 200
 
 
+def test_a_test_share_is_asked_for_and_leaves_something_to_train_on(
+    client_of: Visit, editor: User, project: Project
+) -> None:
+    url = reverse("datasets:import_create", args=[project.pk])
+    page = client_of(editor).post(url, upload(test_percent="75"))
+    assert list(page.context["form"].errors) == ["test_percent"]
+    client_of(editor).post(url, upload(test_percent="15"))
+    assert Import.objects.get().version.test_ratio == 0.15
+
+    version = make_gallery(project)
+    url = reverse("datasets:version_resplit", args=[version.pk])
+    answer = client_of(editor).post(url, {"split_percent": "34", "test_percent": "17"}, follow=True)
+    made = answer.context["version"]
+    assert (made.test_ratio, made.train_images + made.val_images) == (0.17, 5)
+    assert made.test_images == 1
+    answer = client_of(editor).post(url, {"split_percent": "50", "test_percent": "50"}, follow=True)
+    assert "leave nothing to train on" in answer.content.decode()
+
+
 def test_a_version_that_is_not_ready_leads_to_its_import(
     client_of: Visit, viewer: User, project: Project
 ) -> None:
