@@ -364,6 +364,22 @@ class TestLabels:
         assert warnings_of(job)["remote_picture_unreadable"] == 1
 
 
+class TestListing:
+    def test_that_fails_in_the_middle_ends_the_import_with_its_reason(
+        self, emulator: Emulator, import_it: ImportIt
+    ) -> None:
+        fill(emulator, 300)
+
+        def fault(asked: Asked) -> Answer | None:
+            is_second = asked.path.endswith("/images/tagged") and asked.query["skip"] != "0"
+            return Answer(500) if is_second else None
+
+        emulator.faults.append(fault)
+        job = import_it()
+        assert code_of(job) == "custom_vision_away"
+        assert all(row["code"] != "custom_vision_away" for row in job.version.warnings)
+
+
 class TestMovingListing:
     def test_pictures_deleted_and_added_meanwhile_cost_none_of_the_others(
         self, emulator: Emulator, import_it: ImportIt

@@ -95,9 +95,7 @@ class CustomVisionSource:
             SourceLost: no picture can be had any more.
             UserError: it cannot be had; the others still can.
         """
-        # So that the connections are not idle while the last pictures of a page come.
-        if self._pages.is_there and self._prefetch.has_room:
-            self._take_in_page()
+        self._look_ahead()
         if uri := self._relative.pop(record.key, None):
             return self._artifact(uri)
         try:
@@ -128,6 +126,16 @@ class CustomVisionSource:
         except UserError:
             # Worth a word in the report of the next import, not the loss of this one.
             return []
+
+    def _look_ahead(self) -> None:
+        """Begin with the next page, so that no connection is idle while the last pictures come."""
+        if not self._pages.is_there or not self._prefetch.has_room:
+            return
+        try:
+            self._take_in_page()
+        except UserError as error:
+            # It is not the picture that cannot be had.
+            raise SourceLost(error.code, **error.params) from error
 
     def _take_in_page(self) -> bool:
         """Note the next page and begin to fetch its pictures; False after the last."""
