@@ -41,7 +41,6 @@ from datasets.serializers import (
     VersionSerializer,
 )
 from datasets.split_serializers import ResplitSerializer
-from datasets.tus import taken_upload
 from datasets.uploads import stored_upload
 from jobs.api import JobActionsMixin
 from jobs.errors import UserError
@@ -80,11 +79,10 @@ class ImportViewSet(JobActionsMixin, ListMixin, RetrieveMixin, CreateMixin, Proj
         serializer = kind(data=data, context=context)
         serializer.is_valid(raise_exception=True)
         values = {k: v for k, v in serializer.validated_data.items() if k != "source"}
-        if is_remote:
+        if "file" not in values:
             yield values
             return
-        sent, earlier = values.pop("file", None), values.pop("upload", None)
-        with taken_upload(earlier) if earlier else stored_upload(sent) as upload:
+        with stored_upload(values.pop("file")) as upload:
             yield {**values, "upload": upload}
 
     @extend_schema(

@@ -4,7 +4,6 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from datasets.api import DatasetViewSet, ImageViewSet, ImportViewSet, VersionViewSet
-from datasets.upload_api import UploadViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("imports", ImportViewSet, basename="import")
@@ -17,12 +16,6 @@ _FILES = {"data.yaml": "data_yaml", "mapping.txt": "mapping"}
 
 urlpatterns = [
     *router.urls,
-    path("uploads/", UploadViewSet.as_view({"post": "create"}), name="upload-list"),
-    path(
-        "uploads/<uuid:pk>/",
-        UploadViewSet.as_view({"head": "state", "patch": "append", "delete": "destroy"}),
-        name="upload-detail",
-    ),
     *(
         path(
             f"dataset-versions/<uuid:pk>/{name}",

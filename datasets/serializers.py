@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from datasets.custom_vision_preview import address_of
-from datasets.models import Dataset, DatasetImage, DatasetVersion, Import, Upload
+from datasets.models import Dataset, DatasetImage, DatasetVersion, Import
 from datasets.split_serializers import SplitSerializer
 from jobs.errors import UserError, describe
 from jobs.serializers import JobSerializerMixin
@@ -55,48 +55,22 @@ class _NewImportSerializer(SplitSerializer, ScopedSerializer):
     )
 
 
-class NewUploadSerializer(ScopedSerializer):
-    """What the headers of a new upload say."""
-
-    project = ProjectField(required=False, allow_null=True, default=None)
-    file_name = serializers.CharField(max_length=1000, allow_blank=True)
-    length = serializers.IntegerField(min_value=0)
-
-
-class UploadField(serializers.PrimaryKeyRelatedField[Upload]):
-    """The id of an upload of the caller."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        queryset = Upload.objects.all()
-        super().__init__(**{"pk_field": serializers.UUIDField(), "queryset": queryset, **kwargs})
-
-    def get_queryset(self) -> Any:
-        """Narrow the rows to those of the caller."""
-        return Upload.objects.visible_to(self.context["request"].user)
-
-
 class NewImportSerializer(_NewImportSerializer):
-    """The form that starts the import of a ZIP: its `file`, or the `upload` that it came by."""
+    """The form that starts the import of a ZIP."""
 
     file = serializers.FileField(required=False, allow_empty_file=True)
-    upload = UploadField(required=False)
     keep_splits = serializers.BooleanField(default=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Ask for what the source needs.
 
         Raises:
-            ValidationError: the file is missing, came twice, or was uploaded for another project.
+            ValidationError: the file is missing.
         """
         attrs = super().validate(attrs)
-        upload, project = attrs.get("upload"), attrs["project"]
-        if (attrs.get("file") is None) == (upload is None):
+        if attrs["source"] == Import.Source.ZIP and attrs.get("file") is None:
             message = serializers.Field.default_error_messages["required"]
             raise serializers.ValidationError({"file": message}, code="required")
-        if upload and upload.project_id not in {None, project.pk}:
-            message = serializers.PrimaryKeyRelatedField.default_error_messages["does_not_exist"]
-            shown = str(message).format(pk_value=upload.pk)
-            raise serializers.ValidationError({"upload": shown}, code="does_not_exist")
         return attrs
 
 

@@ -58,8 +58,6 @@ API: Rules = {
     "api/v1/projects/<uuid:project_id>/members/<uuid:user_id>/": {"PATCH": OWN, "DELETE": OWN},
     "api/v1/imports/": {"GET": SIGNED_IN, "POST": EDIT_BY_BODY},
     **_job("imports"),
-    "api/v1/uploads/": {"POST": SIGNED_IN},
-    "api/v1/uploads/<uuid:pk>/": {"PATCH": MINE, "DELETE": MINE},
     "api/v1/imports/preview/": {"POST": EDIT_BY_BODY},
     "api/v1/imports/<uuid:pk>/retry/": {"POST": EDIT},
     "api/v1/datasets/": {"GET": SIGNED_IN},

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from accounts.models import User
-from datasets.models import Upload
 from projects.models import Project
 from tests import factories
 
@@ -26,7 +25,6 @@ def world(owner: User, viewer: User, editor: User, project: Project) -> dict[str
         "projects": project.pk,
         "members": viewer.pk,
         "tokens": token.id,
-        "uploads": Upload.objects.create(user=owner, project=project, length=9).pk,
         "imports": factories.make_import(project).pk,
         "datasets": version.dataset_id,
         "dataset-versions": version.pk,
