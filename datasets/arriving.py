@@ -9,6 +9,7 @@ import errno
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -37,6 +38,8 @@ _MIB = 1024 * 1024
 _COMMIT_EVERY = 64 * _MIB
 #: Always left for the database.
 _RESERVE = 64 * _MIB
+#: Seconds between two looks whether a file is free.
+_LOOK_AGAIN = 0.05
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -68,6 +71,8 @@ def create_upload(*, user: User, project: Project, file_name: str, length: int) 
             length=length,
             expires_at=timezone.now() + KEPT,
         )
+    with held(path_of(upload.pk)):
+        pass  # there is a file even where not one byte follows
     return upload
 
 
@@ -135,8 +140,11 @@ def path_of(upload_id: UUID) -> Path:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[Any]:
+def held(path: Path, *, wait: float = 0) -> Iterator[Any]:
     """Open a file, made where it is missing, that nobody else holds; a kill lets go of it.
+
+    Args:
+        wait: seconds to wait for somebody else to let go of it.
 
     Raises:
         UserError: `upload_busy`.
@@ -144,11 +152,20 @@ def held(path: Path) -> Iterator[Any]:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     with os.fdopen(descriptor, "r+b", buffering=0) as file:
+        _lock(file, time.monotonic() + wait)
+        yield file
+
+
+def _lock(file: Any, deadline: float) -> None:
+    while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UserError("upload_busy") from error
-        yield file
+            if time.monotonic() >= deadline:
+                raise UserError("upload_busy") from error
+            time.sleep(_LOOK_AGAIN)
+        else:
+            return
 
 
 def _folder() -> Path:
@@ -217,7 +234,7 @@ def _remove_unowned() -> None:
     """Remove bytes without a row: a project went, or a process was killed between the two."""
     old = (timezone.now() - OLD).timestamp()
     folder = _folder()
-    for path in folder.glob("*.part") if folder.is_dir() else ():
+    for path in folder.iterdir() if folder.is_dir() else ():
         with suppress(ValueError, FileNotFoundError):  # not ours, or gone already
             is_old = path.stat().st_mtime < old
             if is_old and not Upload.objects.filter(pk=UUID(path.stem)).exists():

@@ -9,6 +9,7 @@ from rest_framework.reverse import reverse
 
 from datasets.custom_vision_preview import address_of
 from datasets.models import Dataset, DatasetImage, DatasetVersion, Import
+from datasets.upload_field import UploadField
 from jobs.errors import UserError, describe
 from jobs.serializers import JobSerializerMixin
 from projects.serializer_base import (
@@ -91,14 +92,19 @@ class NewImportSerializer(_NewImportSerializer):
     """The form that starts the import of a ZIP."""
 
     file = serializers.FileField(required=False, allow_empty_file=True)
+    upload = UploadField(required=False, help_text="id of a complete upload, in place of `file`")
     keep_splits = serializers.BooleanField(default=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Ask for what the source needs.
 
         Raises:
-            ValidationError: the file is missing.
+            ValidationError: the file is missing, or there are two.
         """
+        if "file" in attrs and "upload" in attrs:
+            raise serializers.ValidationError({"upload": _("Send a file or an upload, not both.")})
+        if "upload" in attrs:
+            return attrs
         if attrs["source"] == Import.Source.ZIP and attrs.get("file") is None:
             message = serializers.Field.default_error_messages["required"]
             raise serializers.ValidationError({"file": message}, code="required")

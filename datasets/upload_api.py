@@ -28,14 +28,13 @@ _EXTENSIONS = "creation,creation-with-upload,expiration,termination"
 #: More digits than any file has bytes.
 _MAX_DIGITS = 18
 
-_HEADER = OpenApiParameter.HEADER
-_TUS = OpenApiParameter("Tus-Resumable", str, _HEADER, required=True, enum=[VERSION])
-_OFFSET = OpenApiParameter("Upload-Offset", int, _HEADER, required=True)
-_LENGTH = OpenApiParameter("Upload-Length", int, _HEADER, required=True)
+_TUS = OpenApiParameter("Tus-Resumable", str, "header", required=True, enum=[VERSION])
+_OFFSET = OpenApiParameter("Upload-Offset", int, "header", required=True)
+_LENGTH = OpenApiParameter("Upload-Length", int, "header", required=True)
 _METADATA = OpenApiParameter(
     "Upload-Metadata",
     str,
-    _HEADER,
+    "header",
     required=True,
     description="`filename` and `project` (its id), each with its value in Base64",
 )
@@ -53,7 +52,7 @@ class NewUploadSerializer(ScopedSerializer):
 class UploadViewSet(ProjectScopedViewSet):
     """Uploads in pieces; each is its sender's alone."""
 
-    http_method_names: ClassVar[list[str]] = ["post", "patch", "delete", "head", "options"]
+    http_method_names = ["post", "patch", "delete", "head", "options"]
     queryset = Upload.objects.all()
     serializer_class = NewUploadSerializer
     parser_classes = ()
