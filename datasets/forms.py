@@ -1,11 +1,15 @@
 """What the pages of step 1 ask for."""
 
 from typing import Any
+from uuid import UUID
 
 from django import forms
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from datasets.models import Dataset
+from accounts.models import User
+from datasets.models import Dataset, Upload
+from jobs.errors import UserError
 from projects.models import Project
 from projects.names import MAX_LENGTH, clean_name
 
@@ -44,8 +48,11 @@ class ZipImportForm(forms.Form):
     """A ZIP, where it goes, and how it is split."""
 
     file = forms.FileField(
-        label=_("ZIP file"), widget=forms.FileInput(attrs={"accept": ".zip,application/zip"})
+        label=_("ZIP file"),
+        required=False,  # the page's script sends it in pieces, and then the id of the upload
+        widget=forms.FileInput(attrs={"accept": ".zip,application/zip"}),
     )
+    upload = forms.UUIDField(required=False, widget=forms.HiddenInput)
     dataset = forms.ModelChoiceField(
         label=_("Dataset"),
         queryset=Dataset.objects.none(),
@@ -86,17 +93,37 @@ class ZipImportForm(forms.Form):
         widget=forms.NumberInput(attrs={"class": "short", "inputmode": "numeric"}),
     )
 
-    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, project: Project, user: User | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self._uploads = Upload.objects.filter(
+            project=project, user=user, expires_at__gt=timezone.now()
+        )
         field = self.fields["dataset"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = Dataset.objects.filter(project=project)
 
     def clean(self) -> dict[str, Any]:
-        """Fill in what may be left out."""
+        """Fill in what may be left out, and find the upload."""
         data: dict[str, Any] = super().clean() or {}
+        if data.get("upload"):
+            data["upload"] = self._find_upload(data["upload"])
+        elif not data.get("file") and "file" not in self.errors:
+            self.add_error("file", self.fields["file"].error_messages["required"])
         data["split_seed"] = data.get("split_seed") or 0
         return data
+
+    def _find_upload(self, upload_id: UUID) -> Upload | None:
+        """Return the upload; what speaks against it is said where the file is chosen."""
+        upload: Upload | None = self._uploads.filter(pk=upload_id).first()
+        if upload is not None and upload.is_complete:
+            return upload
+        error = UserError("upload_gone")
+        if upload is not None:
+            error = UserError("upload_incomplete", offset=upload.offset, length=upload.length)
+        self.add_error("file", f"{error.message} {error.hint}")
+        return None
 
     def clean_dataset_name(self) -> str:
         """Return the name in composed form, or nothing."""
