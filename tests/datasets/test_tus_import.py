@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from accounts.idempotency import _Key
 from accounts.models import User
 from datasets import arriving
 from datasets.models import Import, Upload
@@ -75,6 +76,22 @@ def test_with_a_key_it_gives_the_same_answer_again(sender: Sender) -> None:
     answers = [ask(sender, upload, key="once") for _ in range(2)]
     assert [answer.status_code for answer in answers] == [202, 202]
     assert answers[0].json()["id"] == answers[1].json()["id"]
+
+
+def test_with_a_key_the_slower_of_two_gets_the_answer_of_the_faster(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = send_all(sender, labelled_zip(2))
+    first = ask(sender, upload, key="once")
+    looks, known_answer = [], _Key.known_answer
+
+    def too_early_at_first(key: Any) -> Any:
+        looks.append(key)
+        return known_answer(key) if len(looks) > 1 else None
+
+    monkeypatch.setattr(_Key, "known_answer", too_early_at_first)
+    slower = ask(sender, upload, key="once")
+    assert (slower.status_code, slower.json()["id"]) == (202, first.json()["id"])
 
 
 def test_it_has_to_be_complete(sender: Sender) -> None:
