@@ -12,14 +12,16 @@ const DELAYS = [0, 1000, 3000, 5000, ...Array(HOUR / 10_000).fill(10_000)];
  * @param {File} file
  * @param {{url: string, project: string, csrf: string,
  *   onProgress: (sent: number, total: number) => void,
- *   onState: (state: "sending" | "paused" | "lost") => void}} options
+ *   onState: (state: "sending" | "paused" | "lost") => void,
+ *   onResumed: (sent: number) => void}} options `onResumed` where a part had arrived before
  * @returns {{done: Promise<string>, pause: () => void, resume: () => void, abort: () => void,
  *   forget: () => Promise<void>}}
  *   `done` gives the id of the upload; it rejects with "aborted", or with an error that has the
  *   server's `answer`. `forget` once the file is used.
  */
-export function sendPieces(file, { url, project, csrf, onProgress, onState }) {
+export function sendPieces(file, { url, project, csrf, onProgress, onState, onResumed }) {
   let upload;
+  let known = "";
   let fail;
   let isPaused = false;
   const done = new Promise((resolve, reject) => {
@@ -40,6 +42,9 @@ export function sendPieces(file, { url, project, csrf, onProgress, onState }) {
       onProgress: (sent, total) => {
         if (isPaused) return;
         onState("sending");
+        // Not where what was known had gone meanwhile: the upload has another address then.
+        if (known && known === upload.url && sent > 0) onResumed(sent);
+        known = "";
         onProgress(sent, total);
       },
       onSuccess: () => resolve(upload.url.split("/").pop()),
@@ -47,7 +52,7 @@ export function sendPieces(file, { url, project, csrf, onProgress, onState }) {
         reject(Object.assign(new Error("refused"), { answer: error.originalResponse?.getBody() ?? "" })),
     });
   });
-  start(upload).catch(() => fail(new Error("network")));
+  start(upload).then((address) => (known = address)).catch(() => fail(new Error("network")));
   return {
     done,
     pause: () => {
@@ -72,11 +77,13 @@ export function sendPieces(file, { url, project, csrf, onProgress, onState }) {
   };
 }
 
+/** Begin, or go on where the newest try was; give its address. */
 async function start(upload) {
   const known = await upload.findPreviousUploads();
   known.sort((a, b) => new Date(b.creationTime) - new Date(a.creationTime));
   if (known.length) upload.resumeFromPreviousUpload(known[0]);
   upload.start();
+  return known[0]?.uploadUrl ?? "";
 }
 
 /** Whether a failure may be over in a moment: no answer, a busy upload or server; not a full disk. */

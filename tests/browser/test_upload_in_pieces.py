@@ -1,6 +1,7 @@
 """A large ZIP by hand: paused, gone on with, and gone on with after the tab was closed."""
 
 import os
+import re
 import time
 import zipfile
 from pathlib import Path
@@ -57,6 +58,7 @@ def test_it_can_be_paused(visit: Any, editor: User, project: Project, large: Pat
     slow(page, 10 * _MIB)
     begin(page, large)
     upload = wait_for_a_piece(page)
+    assert page.locator("[data-resumed]").is_hidden()
     page.click("[data-pause]")
     page.wait_for_selector("[data-sending][data-state=paused]")
     time.sleep(1)  # what was under way is counted
@@ -82,7 +84,10 @@ def test_a_closed_tab_costs_little(visit: Any, editor: User, project: Project, l
         "request",
         lambda sent: sent.method == "PATCH" and offsets.append(int(sent.headers["upload-offset"])),
     )
+    slow(again, 20 * _MIB)
     begin(again, large)
+    again.wait_for_selector("[data-resumed]:not([hidden])")
+    assert re.search(r"\d+(,\d)? MB", again.inner_text("[data-resumed]"))
     again.wait_for_url("**/imports/*/", timeout=60_000)
     assert Import.objects.get().pk == upload.pk
     assert min(offsets) >= _PIECE

@@ -86,10 +86,20 @@ async function arrive(file) {
   measured = null;
   showState("sending");
   const csrf = form.elements.csrfmiddlewaretoken.value;
-  sending = sendPieces(file, { url: texts.uploads, project: texts.project, csrf, onProgress: showProgress, onState: showState });
+  showResumed(0);
+  const { uploads: url, project } = texts;
+  sending = sendPieces(file, { url, project, csrf, onProgress: showProgress, onState: showState, onResumed: showResumed });
   const { forget } = sending;
   arrived = { file, upload: await sending.done, forget };
   return arrived.upload;
+}
+
+/** Say that a part of the file is there already, from a tab that was closed. */
+function showResumed(sent) {
+  const place = find("resumed");
+  place.hidden = !sent;
+  place.textContent = sent ? place.dataset.text.replace("{size}", size(sent)) : "";
+  if (sent) say(place.textContent);
 }
 
 /** Say how the sending stands; the speed is counted anew after each break. */
