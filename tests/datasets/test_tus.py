@@ -9,12 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from asgiref.testing import ApplicationCommunicator
 from django.utils import timezone
 from django.utils.http import parse_http_date
 
 from accounts.models import User
-from cvtrainer_site.broken_off import KeepsWhatArrived
 from datasets import arriving
 from datasets.models import Upload
 from jobs.errors import UserError
@@ -368,32 +366,3 @@ class TestWho:
         sender.client.handler.enforce_csrf_checks = True
         answer = sender.begin(4)
         assert (answer.status_code, answer.json()["code"]) == (403, "csrf_failed")
-
-
-class TestABrokenConnection:
-    async def _run(self, method: str, *parts: dict[str, Any]) -> list[Any]:
-        got: list[Any] = []
-
-        async def application(scope: Any, receive: Any, send: Any) -> None:
-            while (message := await receive()).get("more_body"):
-                got.append(message["body"])
-            got.append(message["type"])
-            await send({"type": "http.response.start", "status": 204, "headers": []})
-
-        scope = {"type": "http", "method": method, "path": f"{URL}abc"}
-        communicator = ApplicationCommunicator(KeepsWhatArrived(application), scope)
-        for part in parts:
-            await communicator.send_input(part)
-        await communicator.wait()
-        got.append(communicator.output_queue.qsize())
-        return got
-
-    async def test_ends_the_body_of_a_piece(self) -> None:
-        part = {"type": "http.request", "body": b"01", "more_body": True}
-        got = await self._run("PATCH", part, {"type": "http.disconnect"})
-        assert got == [b"01", "http.request", 0]
-
-    async def test_is_told_everywhere_else(self) -> None:
-        part = {"type": "http.request", "body": b"01", "more_body": True}
-        got = await self._run("POST", part, {"type": "http.disconnect"})
-        assert got == [b"01", "http.disconnect", 1]
