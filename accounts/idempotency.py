@@ -59,10 +59,17 @@ def idempotent(
             answer = key.known_answer() if key and prepare else None
             if answer is not None:
                 return answer
-            with prepare(view, request) if prepare else nullcontext() as prepared:
-                more = (prepared, *args) if prepare else args
-                make = partial(method, view, request, *more, **kwargs)
-                return _once(key, make, never_stored) if key else make()
+            try:
+                with prepare(view, request) if prepare else nullcontext() as prepared:
+                    more = (prepared, *args) if prepare else args
+                    make = partial(method, view, request, *more, **kwargs)
+                    return _once(key, make, never_stored) if key else make()
+            except Exception:
+                # The same request may have been faster, and used up what this one names.
+                answer = key.known_answer() if key and prepare else None
+                if answer is None:
+                    raise
+                return answer
 
         wrapper.heeds_idempotency_key = True  # type: ignore[attr-defined]
         return wrapper

@@ -15,6 +15,7 @@ django.setup(set_prefix=False)
 from django.conf import settings  # noqa: E402
 
 from cvtrainer_site.body_limit import BodyLimit  # noqa: E402
+from cvtrainer_site.in_slices import InSlices  # noqa: E402
 from cvtrainer_site.routing import websocket_urlpatterns  # noqa: E402
 from cvtrainer_site.threaded import ThreadedHandler  # noqa: E402
 from jobs.origin import SameOriginOnly  # noqa: E402
@@ -29,7 +30,7 @@ async def http(scope: dict[str, Any], receive: Any, send: Any) -> None:
     await _http({**scope, "scheme": scheme}, receive, send)
 
 
-_http = BodyLimit(ThreadedHandler())
+_http = BodyLimit(InSlices(ThreadedHandler()))
 application = ProtocolTypeRouter(
     {
         "http": http,

@@ -26,6 +26,8 @@ _SLACK = 64 * 1024
 _MIB = 1024 * 1024
 #: Django writes the body to the disk, and then the file that is in it.
 _COPIES = 2
+#: But an upload goes through in slices, and lies on the disk once.
+_IN_SLICES = "/api/v1/uploads/"
 #: Always left for the database.
 _RESERVE = 64 * _MIB
 _LOOK_EVERY = 32 * _MIB
@@ -45,8 +47,9 @@ class BodyLimit:
             is_stranger = _TAKES_FILES.match(scope["path"]) and not _says_who(scope)
             await _refuse(scope, send, NotAuthenticated() if is_stranger else RequestDataTooBig())
             return
-        if _lacks_room(declared):
-            await _refuse(scope, send, _NoRoom(declared))
+        needed = declared * (1 if scope["path"].startswith(_IN_SLICES) else _COPIES)
+        if declared > _MIB and needed > _free():
+            await _refuse(scope, send, _NoRoom(needed))
             return
         body, has_begun = _Counted(receive, limit), False
 
@@ -61,22 +64,22 @@ class BodyLimit:
         except OSError as error:
             if has_begun or error.errno not in _FULL:
                 raise
-            await _refuse(scope, send, _NoRoom(declared))
+            await _refuse(scope, send, _NoRoom(needed))
             return
         if body.is_too_large:
             await _refuse(scope, send, RequestDataTooBig())
 
 
 class _NoRoom(Exception):
-    """The disk does not take a body of so many bytes."""
+    """The disk does not have so many bytes."""
 
-    def __init__(self, size: int) -> None:
-        super().__init__(size)
-        self.size = size
+    def __init__(self, needed: int) -> None:
+        super().__init__(needed)
+        self.needed = needed
 
     def problem(self) -> Problem:
         """Return what the client is told, in the active language."""
-        numbers = {"needed": _COPIES * self.size // _MIB, "free": max(0, _free()) // _MIB}
+        numbers = {"needed": self.needed // _MIB, "free": max(0, _free()) // _MIB}
         return Problem(507, "disk_full", str(SENTENCES["no_room"]).format(**numbers))
 
 
@@ -129,10 +132,6 @@ def _declared(scope: Scope) -> int:
 
 def _header(scope: Scope, name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
-
-
-def _lacks_room(size: int) -> bool:
-    return size > _MIB and _COPIES * size > _free()
 
 
 def _free() -> int:

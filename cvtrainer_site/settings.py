@@ -149,6 +149,10 @@ CUSTOM_VISION_HOSTS = env.list(
     default=["cognitiveservices.azure.com", "api.cognitive.microsoft.com"],
 )
 MAX_UPLOAD_BYTES = int(env.float("CVTRAINER_MAX_UPLOAD_GB", default=20) * 1024**3)
+# Of the unfinished uploads of one project together.
+UPLOAD_QUOTA_BYTES = int(
+    env.float("CVTRAINER_UPLOAD_QUOTA_GB", default=3 * MAX_UPLOAD_BYTES / 1024**3) * 1024**3
+)
 WEIGHTS_DIR = env.str("CVTRAINER_WEIGHTS_DIR", default=str(HOME / "weights"))
 WORK_DIR = HOME / "work"
 TRAINING_LOADER_WORKERS = env.int("CVTRAINER_LOADER_WORKERS", default=0)

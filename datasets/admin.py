@@ -17,6 +17,8 @@ from datasets.models import (
     Import,
     ImportEvent,
     Picture,
+    RemotePicture,
+    Upload,
 )
 
 
@@ -167,3 +169,24 @@ class ImportEventAdmin(ReadOnlyAdmin):
     search_fields = ["=job__id", "payload"]
     list_filter = ["type", "at"]
     ordering = ["-id"]
+
+
+@admin.register(Upload)
+class UploadAdmin(ReadOnlyAdmin):
+    """Files on their way: how far they are, and when they go if nothing more comes."""
+
+    list_display = ["file_name", "project", "user", "offset", "length", "created_at", "expires_at"]
+    list_select_related = ["project", "user"]
+    search_fields = ["=id", "file_name", "project__name"]
+    list_filter = ["created_at"]
+    date_hierarchy = "created_at"
+
+
+@admin.register(RemotePicture)
+class RemotePictureAdmin(ReadOnlyAdmin):
+    """Pictures of Custom Vision that are here and are not fetched again."""
+
+    list_display = ["remote_id", "origin", "project", "picture", "keep_until"]
+    list_select_related = ["project", "picture"]
+    search_fields = ["=remote_id", "=origin", "project__name"]
+    list_filter = ["keep_until"]

@@ -7,7 +7,7 @@ from typing import Any, cast
 from django.db.models import Count, OuterRef, Prefetch, Q, Subquery
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.parsers import MultiPartParser
@@ -41,7 +41,7 @@ from datasets.serializers import (
     VersionSerializer,
 )
 from datasets.split_serializers import ResplitSerializer
-from datasets.uploads import stored_upload
+from datasets.uploads import stored_upload, taken_upload
 from jobs.api import JobActionsMixin
 from jobs.errors import UserError
 from projects.filters import ClosedOrderingFilter
@@ -56,6 +56,12 @@ from projects.viewsets import (
 from storage.downloads import stream_file
 
 _YEAR_SECONDS = 365 * 24 * 3600
+#: A ZIP that was uploaded before, or a project of Custom Vision.
+_JSON_IMPORT = PolymorphicProxySerializer(
+    component_name="NewImportJson",
+    serializers=[NewImportSerializer, NewCustomVisionImportSerializer],
+    resource_type_field_name=None,
+)
 
 
 class ImportViewSet(JobActionsMixin, ListMixin, RetrieveMixin, CreateMixin, ProjectScopedViewSet):
@@ -79,16 +85,19 @@ class ImportViewSet(JobActionsMixin, ListMixin, RetrieveMixin, CreateMixin, Proj
         serializer = kind(data=data, context=context)
         serializer.is_valid(raise_exception=True)
         values = {k: v for k, v in serializer.validated_data.items() if k != "source"}
-        if "file" not in values:
+        if is_remote:
             yield values
-            return
-        with stored_upload(values.pop("file")) as upload:
-            yield {**values, "upload": upload}
+        elif "upload" in values:
+            with taken_upload(values.pop("upload")) as upload:
+                yield {**values, "upload": upload}
+        else:
+            with stored_upload(values.pop("file")) as upload:
+                yield {**values, "upload": upload}
 
     @extend_schema(
         request={
             "multipart/form-data": NewImportSerializer,
-            "application/json": NewCustomVisionImportSerializer,
+            "application/json": _JSON_IMPORT,
         },
         responses={202: ImportSerializer},
     )

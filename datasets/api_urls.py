@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from datasets.api import DatasetViewSet, ImageViewSet, ImportViewSet, VersionViewSet
+from datasets.upload_api import UploadViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("imports", ImportViewSet, basename="import")
@@ -16,6 +17,19 @@ _FILES = {"data.yaml": "data_yaml", "mapping.txt": "mapping"}
 
 urlpatterns = [
     *router.urls,
+    path(
+        "uploads/",
+        UploadViewSet.as_view({"post": "create", "options": "discover"}),
+        name="upload-list",
+    ),
+    # Without a slash at the end: clients take the last part of the address for the id.
+    path(
+        "uploads/<uuid:pk>",
+        UploadViewSet.as_view(
+            {"head": "offset", "patch": "append", "delete": "destroy", "options": "discover"}
+        ),
+        name="upload-detail",
+    ),
     *(
         path(
             f"dataset-versions/<uuid:pk>/{name}",

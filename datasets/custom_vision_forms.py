@@ -6,7 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from datasets.custom_vision_preview import address_of
-from datasets.forms import ZipImportForm
+from datasets.forms import ImportForm
 from jobs.errors import UserError
 from projects.models import Project
 
@@ -50,11 +50,9 @@ class ConnectionForm(forms.Form):
         return data
 
 
-class CustomVisionImportForm(ConnectionForm, ZipImportForm):
+class CustomVisionImportForm(ConnectionForm, ImportForm):
     """A project of Custom Vision, where it goes, and how it is split."""
 
-    file = None  # type: ignore[assignment]
-    keep_splits = None  # type: ignore[assignment]
     include_untagged = forms.BooleanField(
         label=_("Take pictures without a tag as background"),
         required=False,

@@ -6,7 +6,8 @@ Errors end an import. Problems are in problem_texts.py.
 from django.utils.translation import gettext_lazy as _
 
 import datasets.custom_vision_texts
-import datasets.problem_texts  # noqa: F401  registers the codes
+import datasets.problem_texts
+import datasets.upload_texts  # noqa: F401  registers the codes
 from jobs.errors import UserError, register
 from storage.errors import StorageError
 

@@ -1,11 +1,14 @@
 """What the pages of step 1 ask for."""
 
 from typing import Any
+from uuid import UUID
 
 from django import forms
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from datasets.models import Dataset
+from accounts.models import User
+from datasets.models import Dataset, Upload
 from jobs.errors import UserError
 from projects.models import Project
 from projects.names import MAX_LENGTH, clean_name
@@ -65,12 +68,9 @@ class ResplitForm(_TestShareForm):
     )
 
 
-class ZipImportForm(_TestShareForm):
-    """A ZIP, where it goes, and how it is split."""
+class ImportForm(_TestShareForm):
+    """Where what is imported goes, and how it is split."""
 
-    file = forms.FileField(
-        label=_("ZIP file"), widget=forms.FileInput(attrs={"accept": ".zip,application/zip"})
-    )
     dataset = forms.ModelChoiceField(
         label=_("Dataset"),
         queryset=Dataset.objects.none(),
@@ -94,12 +94,6 @@ class ZipImportForm(_TestShareForm):
             "This share of the pictures is kept out of training, to measure how good the model is."
         ),
         widget=forms.NumberInput(attrs={"class": "short", "inputmode": "numeric"}),
-    )
-    keep_splits = forms.BooleanField(
-        label=_("Keep the split that the ZIP brings"),
-        initial=True,
-        required=False,
-        help_text=_("If it has folders for training and validation; otherwise the ratio applies."),
     )
     split_seed = forms.IntegerField(
         label=_("Seed of the split"),
@@ -127,3 +121,48 @@ class ZipImportForm(_TestShareForm):
         """Return the name in composed form, or nothing."""
         name: str = self.cleaned_data["dataset_name"]
         return clean_name(name) if name.strip() else ""
+
+
+class ZipImportForm(ImportForm):
+    """A ZIP, where it goes, and how it is split."""
+
+    file = forms.FileField(
+        label=_("ZIP file"),
+        required=False,  # the page's script sends it in pieces, and then the id of the upload
+        widget=forms.FileInput(attrs={"accept": ".zip,application/zip"}),
+    )
+    upload = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    keep_splits = forms.BooleanField(
+        label=_("Keep the split that the ZIP brings"),
+        initial=True,
+        required=False,
+        help_text=_("If it has folders for training and validation; otherwise the ratio applies."),
+    )
+
+    def __init__(
+        self, *args: Any, project: Project, user: User | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, project=project, **kwargs)
+        self._uploads = Upload.objects.filter(
+            project=project, user=user, expires_at__gt=timezone.now()
+        )
+
+    def clean(self) -> dict[str, Any]:
+        """Find the upload."""
+        data = super().clean()
+        if data.get("upload"):
+            data["upload"] = self._find_upload(data["upload"])
+        elif not data.get("file") and "file" not in self.errors:
+            self.add_error("file", self.fields["file"].error_messages["required"])
+        return data
+
+    def _find_upload(self, upload_id: UUID) -> Upload | None:
+        """Return the upload; what speaks against it is said where the file is chosen."""
+        upload: Upload | None = self._uploads.filter(pk=upload_id).first()
+        if upload is not None and upload.is_complete:
+            return upload
+        error = UserError("upload_gone")
+        if upload is not None:
+            error = UserError("upload_incomplete", offset=upload.offset, length=upload.length)
+        self.add_error("file", f"{error.message} {error.hint}")
+        return None

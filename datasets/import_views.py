@@ -16,7 +16,7 @@ from datasets import services
 from datasets.forms import ZipImportForm
 from datasets.models import Dataset, Import
 from datasets.preview import preview_of
-from datasets.uploads import stored_upload
+from datasets.uploads import stored_upload, taken_upload
 from jobs import queue
 from jobs.errors import UserError
 from jobs.states import Status
@@ -30,9 +30,10 @@ from projects.pages import current_user, get_project, render_page, require_role
 def import_create(request: HttpRequest, project_id: UUID) -> HttpResponse:
     """Take a ZIP; the page's script sends it with progress and reads 201 and 422."""
     project = get_project(request, project_id, roles=EDITORS)
-    form = ZipImportForm(request.POST or None, request.FILES or None, project=project)
+    user = current_user(request)
+    form = ZipImportForm(request.POST or None, request.FILES or None, project=project, user=user)
     if request.method == "POST" and form.is_valid():
-        job = _start_import(project, current_user(request), form)
+        job = _start_import(project, user, form)
         if job is not None:
             url = reverse("datasets:import_detail", args=[job.pk])
             return JsonResponse({"url": url}, status=201) if _is_script(request) else redirect(url)
@@ -88,8 +89,9 @@ def import_retry(request: HttpRequest, import_id: UUID) -> HttpResponse:
 def _start_import(project: Project, user: User, form: ZipImportForm) -> Import | None:
     """Start the import of a valid form; what speaks against it goes into the form."""
     data = form.cleaned_data
+    arrived = data.get("upload")
     try:
-        with stored_upload(data["file"]) as upload:
+        with taken_upload(arrived) if arrived else stored_upload(data["file"]) as upload:
             return services.create_import(
                 project=project,
                 user=user,

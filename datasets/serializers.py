@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
@@ -9,6 +10,7 @@ from rest_framework.reverse import reverse
 from datasets.custom_vision_preview import address_of
 from datasets.models import Dataset, DatasetImage, DatasetVersion, Import
 from datasets.split_serializers import SplitSerializer
+from datasets.upload_field import UploadField
 from jobs.errors import UserError, describe
 from jobs.serializers import JobSerializerMixin
 from projects.serializer_base import (
@@ -59,19 +61,34 @@ class NewImportSerializer(_NewImportSerializer):
     """The form that starts the import of a ZIP."""
 
     file = serializers.FileField(required=False, allow_empty_file=True)
+    upload = UploadField(required=False, help_text="id of a complete upload, in place of `file`")
     keep_splits = serializers.BooleanField(default=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Ask for what the source needs.
 
         Raises:
-            ValidationError: the file is missing.
+            ValidationError: the file is missing, or there are two.
         """
         attrs = super().validate(attrs)
+        if "file" in attrs and "upload" in attrs:
+            raise serializers.ValidationError({"upload": _("Send a file or an upload, not both.")})
+        if "upload" in attrs:
+            return _for_project(attrs)
         if attrs["source"] == Import.Source.ZIP and attrs.get("file") is None:
             message = serializers.Field.default_error_messages["required"]
             raise serializers.ValidationError({"file": message}, code="required")
         return attrs
+
+
+def _for_project(attrs: dict[str, Any]) -> dict[str, Any]:
+    """Refuse an upload that was begun for another project than it is imported into."""
+    upload = attrs["upload"]
+    if upload.project_id not in {None, attrs["project"].pk}:
+        message = serializers.PrimaryKeyRelatedField.default_error_messages["does_not_exist"]
+        shown = str(message).format(pk_value=upload.pk)
+        raise serializers.ValidationError({"upload": shown}, code="does_not_exist")
+    return attrs
 
 
 class _CustomVisionFields(serializers.Serializer[Any]):
@@ -87,7 +104,6 @@ class _CustomVisionFields(serializers.Serializer[Any]):
         Raises:
             ValidationError: it is none; the field tells which of the two.
         """
-        attrs = super().validate(attrs)
         attrs = super().validate(attrs)
         endpoint, project = attrs.pop("endpoint"), attrs.pop("custom_vision_project")
         try:

@@ -39,22 +39,25 @@ def create_import(
     """Queue the import of a stored ZIP as the next version of a dataset.
 
     Args:
-        upload: from `uploads.stored_upload`; the import owns it from now on.
+        upload: from `uploads.stored_upload` or `taken_upload`; the import owns it from now on.
         dataset: one of the project's; without it a new one is made.
         dataset_name: of the new one; the file's name where it is empty.
         split_ratio: share of the pictures that goes to validation, 0 < r < 1.
         test_ratio: share that goes to the test; with the other one below 1.
 
     Raises:
-        UserError: the dataset is another project's, or its name is taken; `split_shares`.
+        UserError: the dataset is another project's, its name is taken, `split_shares`, or
+            `upload_used`.
         ValidationError: the name is not one.
     """
     job = Import(pk=upload.import_id, project=project, created_by=user, source=Import.Source.ZIP)
     job.keep_splits, job.file_name = keep_splits, upload.file_name
     job.file.name = upload.name
     name = dataset_name or _name_after(job.file_name)
-    with _new_version(job, dataset, name, (split_ratio, split_seed, test_ratio)):
-        queue.submit(job)
+    with transaction.atomic():
+        upload.claim()
+        with _new_version(job, dataset, name, (split_ratio, split_seed, test_ratio)):
+            queue.submit(job)
     upload.is_taken = True
     return job
 

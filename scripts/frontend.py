@@ -24,6 +24,8 @@ FILES = {
     "uplot/dist/uPlot.esm.js": "uplot/uPlot.esm.js",
     "uplot/dist/uPlot.min.css": "uplot/uPlot.min.css",
     "uplot/LICENSE": "uplot/LICENSE",
+    "tus-js-client/dist/tus.min.js": "tus/tus.esm.js",
+    "tus-js-client/LICENSE": "tus/LICENSE",
     f"{_INTER}/LICENSE": "inter/LICENSE",
     **{
         f"{_INTER}/files/inter-{subset}-wght-normal.woff2": f"inter/inter-{subset}.woff2"
@@ -34,6 +36,8 @@ FILES = {
     "dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf": "dejavu/DejaVuSans-Bold.ttf",
     "dejavu-fonts-ttf/LICENSE": "dejavu/LICENSE",
 }
+#: What its package has only as a script: made a module, with these names.
+_MODULES = {"tus/tus.esm.js": "Upload"}
 _SOURCE_MAP = re.compile(rb"\n?(//|/\*)# sourceMappingURL=[^\n*]*(\*/)?")
 
 
@@ -75,7 +79,15 @@ def _copy(source: Path, target: Path) -> None:
     if source.suffix in {".css", ".js"}:
         # The maps are not copied, and Django's manifest storage fails on a link to nothing.
         data = _SOURCE_MAP.sub(b"", data)
+    if names := _MODULES.get(target.relative_to(VENDOR).as_posix()):
+        data = _as_module(data, names)
     target.write_bytes(data)
+
+
+def _as_module(script: bytes, names: str) -> bytes:
+    """Return a script that looks for CommonJS as a module that exports these names."""
+    head = b"const module = { exports: {} }, exports = module.exports;\n"
+    return head + script + f"\nexport const {{ {names} }} = module.exports;\n".encode()
 
 
 def _sprite() -> str:

@@ -11,7 +11,15 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from accounts.models import ApiToken, Scope, User
-from datasets.models import Dataset, DatasetClass, DatasetImage, DatasetVersion, Import, Picture
+from datasets.models import (
+    Dataset,
+    DatasetClass,
+    DatasetImage,
+    DatasetVersion,
+    Import,
+    Picture,
+    Upload,
+)
 from detection.models import Detection, DetectionImage, Evaluation
 from jobs.states import TERMINAL, Status
 from projects.models import Membership, Project, Role
@@ -117,6 +125,14 @@ def make_import(project: Project | None = None, **fields: Any) -> Import:
     fields.setdefault("project", fields["version"].dataset.project)
     fields.setdefault("source", Import.Source.ZIP)
     return Import.objects.create(**_ended(fields))
+
+
+def make_upload(project: Project, user: User, **fields: Any) -> Upload:
+    """Return an upload of which nothing has come."""
+    fields.setdefault("file_name", "a.zip")
+    fields.setdefault("length", 4)
+    fields.setdefault("expires_at", timezone.now() + timedelta(hours=24))
+    return Upload.objects.create(project=project, user=user, **fields)
 
 
 def make_run(project: Project | None = None, **fields: Any) -> TrainingRun:

@@ -8,6 +8,7 @@ from datasets.models.imports import (
     uploads_storage,
 )
 from datasets.models.pictures import Picture, images_storage
+from datasets.models.uploads import Upload
 from datasets.models.versions import (
     Dataset,
     DatasetClass,
@@ -29,6 +30,7 @@ __all__ = [
     "ImportSecret",
     "Picture",
     "RemotePicture",
+    "Upload",
     "images_storage",
     "uploads_storage",
 ]

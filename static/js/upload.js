@@ -1,17 +1,6 @@
 // Sends files and tells how far it is: fetch cannot, XMLHttpRequest can.
 
 /**
- * Send a form.
- *
- * @param {HTMLFormElement} form
- * @param {{onProgress: (sent: number, total: number) => void}} options
- * @returns what `sendData` returns.
- */
-export function sendForm(form, { onProgress }) {
-  return sendData(form.action, new FormData(form), { onProgress });
-}
-
-/**
  * Send data to an address.
  *
  * @param {string} url

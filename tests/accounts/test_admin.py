@@ -28,6 +28,8 @@ SHOWN_ELSEWHERE = {
     "evaluationevent",
     "detectionimage",
     "epochmetrics",
+    # Nobody looks at a key.
+    "importsecret",
 }
 #: What only superusers come near, and what they may do with it.
 FOR_SUPERUSERS = {User: "ac", Group: "acd", ApiToken: "d", IdempotentAnswer: "", StreamTicket: ""}

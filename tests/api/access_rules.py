@@ -60,6 +60,8 @@ API: Rules = {
     **_job("imports"),
     "api/v1/imports/preview/": {"POST": EDIT_BY_BODY},
     "api/v1/imports/<uuid:pk>/retry/": {"POST": EDIT},
+    "api/v1/uploads/": {"POST": SIGNED_IN},
+    "api/v1/uploads/<uuid:pk>": {"PATCH": MINE, "DELETE": MINE},
     "api/v1/datasets/": {"GET": SIGNED_IN},
     "api/v1/datasets/<uuid:pk>/": {"GET": SEE, "PATCH": EDIT, "DELETE": EDIT},
     "api/v1/dataset-versions/": {"GET": SIGNED_IN},

@@ -26,6 +26,7 @@ def world(owner: User, viewer: User, editor: User, project: Project) -> dict[str
         "members": viewer.pk,
         "tokens": token.id,
         "imports": factories.make_import(project).pk,
+        "uploads": factories.make_upload(project, owner).pk,
         "datasets": version.dataset_id,
         "dataset-versions": version.pk,
         "images": image.pk,

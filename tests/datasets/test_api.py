@@ -325,7 +325,7 @@ class TestVersions:
             version.val_images,
         )
         assert boxes_of(again) == boxes_of(version)
-        answer = client.get(f"{url}?format=coco")
+        answer = client.get(f"{url}?format=csv")
         assert (answer.status_code, answer.json()["code"]) == (400, "format_unavailable")
 
     def test_are_split_anew_into_the_next_version(

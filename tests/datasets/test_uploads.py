@@ -25,12 +25,15 @@ from tests.personas import ClientFactory
 _Usage = namedtuple("_Usage", "total used free")
 
 
-async def answer(application: Any, *parts: bytes, length: int | None = None) -> tuple[int, bytes]:
-    """Send a body to the imports of an ASGI application; return status and body of its answer."""
+async def answer(
+    application: Any, *parts: bytes, length: int | None = None, path: str = "imports/"
+) -> tuple[int, bytes]:
+    """Send a body to an address of the API; return status and body of its answer."""
     headers = [(b"accept-language", b"en"), (b"authorization", b"Bearer x")]
     if length is not None:
         headers.append((b"content-length", str(length).encode()))
-    scope = {"type": "http", "method": "POST", "path": "/api/v1/imports/", "headers": headers}
+    scope = {"type": "http", "method": "POST", "path": f"/api/v1/{path}"}
+    scope["headers"] = headers
     communicator = ApplicationCommunicator(BodyLimit(application), scope)
     for index, part in enumerate(parts or (b"",)):
         more = index + 1 < len(parts)
@@ -78,6 +81,16 @@ class TestTheBody:
         status, body = await answer(reads_all, length=600 * 1024**2)
         assert status == 507
         assert b"needs 1200 MB" in body and b"1000 MB are free" in body
+
+    async def test_that_goes_through_in_slices_needs_its_room_once(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        usage = _Usage(10**12, 10**12, 1064 * 1024**2)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+        sizes = {600: 200, 1001: 507}
+        for size, status in sizes.items():
+            got = await answer(reads_all, length=size * 1024**2, path="uploads/x")
+            assert got[0] == status
 
     async def test_under_which_the_disk_fills_up_is_answered_too(self) -> None:
         status, body = await answer(writes_to_a_full_disk, b"x")

@@ -46,10 +46,16 @@ def test_every_front_end_package_is_pinned_and_hashed() -> None:
 
 @pytest.mark.skipif(not _VENDOR.is_dir(), reason="`make setup` fetches the front-end packages")
 def test_pages_find_their_packages_with_their_licences() -> None:
-    for name in ("tabler/tabler.min.css", "uplot/uPlot.esm.js", "icons.svg"):
+    for name in ("tabler/tabler.min.css", "uplot/uPlot.esm.js", "tus/tus.esm.js", "icons.svg"):
         text = (_VENDOR / name).read_text()
         assert "sourceMappingURL" not in text
-    for name in ("uplot/LICENSE", "inter/LICENSE", "dejavu/LICENSE", "icons.LICENSE"):
+    for name in (
+        "uplot/LICENSE",
+        "tus/LICENSE",
+        "inter/LICENSE",
+        "dejavu/LICENSE",
+        "icons.LICENSE",
+    ):
         assert (_VENDOR / name).stat().st_size > 200
     icons = (ROOT / "static" / "icons.txt").read_text().split()
     drawn = re.findall(r'<symbol id="([\w-]+)"', (_VENDOR / "icons.svg").read_text())

@@ -1,13 +1,18 @@
 // The import form: drop a file anywhere, see it go, and come out at the import's page.
 import { duration, percent, size } from "cvt/format";
+import { sendPieces } from "cvt/pieces";
 import { say } from "cvt/say";
-import { sendForm } from "cvt/upload";
+import { sendData } from "cvt/upload";
 
 const form = document.querySelector("form[data-upload]");
 const input = form.querySelector("input[type=file]");
 const find = (name) => form.querySelector(`[data-${name}]`);
 const texts = form.dataset;
 let sending = null;
+/** What has arrived already: a form that is corrected does not send its file again. */
+let arrived = { file: null, upload: "", forget: () => {} };
+/** From where the speed is counted: the start, or the last pause or lost connection. */
+let measured = null;
 
 function showFile() {
   const file = input.files[0];
@@ -47,21 +52,68 @@ function showSending(isSending) {
 }
 
 async function send() {
-  const startedAt = Date.now();
   showSending(true);
-  sending = sendForm(form, { onProgress: (sent, total) => showProgress(sent, total, startedAt) });
   try {
+    const data = new FormData(form);
+    const file = input.files[0];
+    if (file) {
+      data.delete("file");
+      data.set("upload", await arrive(file));
+      say(texts.textArriving);
+    }
+    sending = sendData(form.action, data, { onProgress: () => {} });
     const answer = await sending.done;
-    if (answer.status === 201) return location.assign(JSON.parse(answer.text).url);
+    if (answer.status === 201) {
+      await arrived.forget();
+      sending = null;
+      return location.assign(JSON.parse(answer.text).url);
+    }
     if (answer.status === 422) showAnswer(answer.text);
     else showError(detail(answer.text) || texts.textServer);
   } catch (error) {
     if (error.message === "network") showError(texts.textNetwork);
+    if (error.message === "refused") showError(detail(error.answer) || texts.textServer);
   } finally {
     sending = null;
   }
   showSending(false);
   form.querySelector("[aria-invalid=true], [data-file-error]:not([hidden])")?.scrollIntoView({ block: "center" });
+}
+
+/** Send the file in pieces; give the id under which it has arrived. */
+async function arrive(file) {
+  if (arrived.file === file) return arrived.upload;
+  measured = null;
+  showState("sending");
+  const csrf = form.elements.csrfmiddlewaretoken.value;
+  showResumed(0);
+  const { uploads: url, project } = texts;
+  sending = sendPieces(file, { url, project, csrf, onProgress: showProgress, onState: showState, onResumed: showResumed });
+  const { forget } = sending;
+  arrived = { file, upload: await sending.done, forget };
+  return arrived.upload;
+}
+
+/** Say that a part of the file is there already, from a tab that was closed. */
+function showResumed(sent) {
+  const place = find("resumed");
+  place.hidden = !sent;
+  place.textContent = sent ? place.dataset.text.replace("{size}", size(sent)) : "";
+  if (sent) say(place.textContent);
+}
+
+/** Say how the sending stands; the speed is counted anew after each break. */
+function showState(state) {
+  const phase = find("progress-phase");
+  const text = phase.getAttribute(`data-text-${state}`);
+  if (phase.textContent === text && state === "sending") return;
+  phase.textContent = text;
+  find("sending").dataset.state = state;
+  find("pause").hidden = state === "paused";
+  find("resume").hidden = state !== "paused";
+  find("progress-eta").textContent = "";
+  measured = null;
+  if (state !== "sending") say(text);
 }
 
 /** What a problem document says, as that the file is too large or the disk full; else nothing. */
@@ -73,15 +125,16 @@ function detail(text) {
   }
 }
 
-function showProgress(sent, total, startedAt) {
-  const seconds = (Date.now() - startedAt) / 1000;
+function showProgress(sent, total) {
+  measured ??= { at: Date.now(), sent };
+  const seconds = (Date.now() - measured.at) / 1000;
+  const speed = seconds > 1 ? (sent - measured.sent) / seconds : 0;
   find("sending").querySelector("progress").value = (100 * sent) / total;
   find("progress-percent").textContent = percent((100 * sent) / total);
-  find("progress-counts").textContent = `${size(sent)} / ${size(total)}`;
+  find("progress-counts").textContent = `${size(sent)} / ${size(total)}` + (speed > 0 ? ` · ${size(speed)}/s` : "");
   const eta = find("progress-eta");
-  const left = (seconds * (total - sent)) / sent;
-  eta.textContent = sent < total && seconds > 2 ? eta.dataset.text.replace("{time}", duration(left)) : "";
-  if (sent === total) say(texts.textArriving);
+  const isKnown = speed > 0 && sent < total && seconds > 2;
+  eta.textContent = isKnown ? eta.dataset.text.replace("{time}", duration((total - sent) / speed)) : "";
 }
 
 /** The form as the server sent it back, with what is wrong; the chosen file stays chosen. */
@@ -108,6 +161,8 @@ form.addEventListener("change", (event) => {
 });
 form.addEventListener("click", (event) => {
   if (event.target.closest("[data-abort]")) sending?.abort();
+  if (event.target.closest("[data-pause]")) sending?.pause?.();
+  if (event.target.closest("[data-resume]")) sending?.resume?.();
 });
 addEventListener("beforeunload", (event) => sending && event.preventDefault());
 
