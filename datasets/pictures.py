@@ -285,7 +285,9 @@ def _small(image: Image.Image) -> Image.Image:
     """Return the reduced picture; on the way every coded byte of the picture is read."""
     image.draft(None, (THUMBNAIL_SIDE, THUMBNAIL_SIDE))
     small = image if image.format == "JPEG" else image.copy()
-    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BILINEAR, reducing_gap=None)
+    # Whole pixels are averaged first, which is quick; only the rest is interpolated.
+    side = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+    small.thumbnail(side, Image.Resampling.BILINEAR, reducing_gap=1.0)
     return small
 
 

@@ -151,7 +151,10 @@ def _write(detection: Detection, rows: list[DetectionImage], timing: dict[str, f
     came_in = [(storage, picture_files.came_in_name(row)) for row in rows if row.error is None]
     transaction.on_commit(lambda: remove_files(came_in), robust=True)
     fields = ["width", "height", "file", "objects_found", "error"]
-    DetectionImage.objects.bulk_update(rows, fields, batch_size=100)
+    if len(rows) == 1:  # somebody waits, and the statement for many takes longer to build
+        rows[0].save(update_fields=fields)
+    else:
+        DetectionImage.objects.bulk_update(rows, fields, batch_size=100)
     rounded = {name: round(value, 1) for name, value in timing.items()}
     found = counts.by_class((row.objects_found for row in rows), detection.conf)
     Detection.objects.filter(pk=detection.pk).update(timing_ms=rounded, class_counts=found)

@@ -27,12 +27,14 @@ def open_stored(file: Any) -> Pixels:
 
 def _picture(file: IO[bytes]) -> Image.Image:
     with Image.open(file) as picture:
-        return picture.convert("RGB")
+        picture.load()
+        return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def _pixels(picture: Image.Image) -> Pixels:
     """Return pixels as (height, width, 3), blue-green-red, as the library reads them."""
-    return np.ascontiguousarray(np.asarray(picture)[:, :, ::-1])
+    blue_first = picture.tobytes("raw", "BGR")
+    return np.frombuffer(blue_first, np.uint8).reshape(picture.height, picture.width, 3)
 
 
 def _shrunk(picture: Image.Image, side: int) -> bytes:

@@ -53,6 +53,8 @@ def prepare_library(config_dir: Path) -> None:
     prepare_libraries(config_dir)
     # What the library prints belongs to no run; errors still come through.
     os.environ["YOLO_VERBOSE"] = "False"
+    # Threads that have nothing to compute must not spin: others wait for the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @dataclass(frozen=True)

@@ -48,12 +48,14 @@ def claim(model: type[J], job_id: JobId, *, worker: str) -> J | None:
                 worker=worker,
                 lease_until=lease_end(),
                 started_at=Coalesce(F("started_at"), Now()),
+                last_seq=F("last_seq") + 1,
             )
         )
         if not claimed:
             return None
-        job: J = rows.get()
-        _append_status(job)
+        # With whom it is for: its log speaks that person's language.
+        job: J = rows.select_related("created_by").get()
+        _record_status(job)
         job.moved()
     return job
 
@@ -133,7 +135,8 @@ def append(job: Job, frames: Frames, **fields: Any) -> int:
     with transaction.atomic():
         if not _mine(job).update(last_seq=F("last_seq") + len(frames), **fields):
             raise LeaseLost
-        return _insert(job, frames)
+        last = type(job)._default_manager.values_list("last_seq", flat=True).get(pk=job.pk)
+        return _insert(job, frames, int(last))
 
 
 def request_cancel(job: Job) -> None:
@@ -213,10 +216,11 @@ def _move(job: Job, to: Status, sources: frozenset[Status], **fields: Any) -> bo
     elif to == Status.QUEUED:
         fields = {"finished_at": None, "lease_until": NO_LEASE, "queued_at": Now(), **fields}
     with transaction.atomic():
+        fields["last_seq"] = F("last_seq") + 1
         rows = _rows(job).filter(status__in=sources).update(status=to, **fields)
         if rows:
             job.refresh_from_db()
-            _append_status(job)
+            _record_status(job)
             job.moved()
     return bool(rows)
 
@@ -234,15 +238,14 @@ def _locked(model: type[Job], **lookup: Any) -> Job | None:
     return model._default_manager.select_for_update().filter(**lookup).first()
 
 
-def _append_status(job: Job) -> None:
-    """Record the status just written; the caller's update holds the row's lock."""
-    _rows(job).update(last_seq=F("last_seq") + 1)
+def _record_status(job: Job) -> None:
+    """Record the status just written, under the number that the same update took for it."""
     payload = {"status": job.status, "attempt": job.attempt, "error": job.error}
-    _insert(job, [(JobEvent.Type.STATUS, payload)])
+    _insert(job, [(JobEvent.Type.STATUS, payload)], job.last_seq)
 
 
-def _insert(job: Job, frames: Frames) -> int:
-    last = int(type(job)._default_manager.values_list("last_seq", flat=True).get(pk=job.pk))
+def _insert(job: Job, frames: Frames, last: int) -> int:
+    """Add frames of which the last has this number; whoever calls holds the row's lock."""
     model: Any = job.event_model()
     first = last - len(frames) + 1
     model.objects.bulk_create(
