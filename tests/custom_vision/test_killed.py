@@ -19,7 +19,7 @@ from tests.personas import ClientFactory
 from tests.services.programs import Programs, children
 from tests.services.valkey import Valkey
 
-PICTURES, KILLS = 150, 3
+PICTURES, KILLS = 200, 3
 
 
 @pytest.mark.slow
@@ -40,15 +40,17 @@ def test_it_goes_on_and_fetches_only_what_is_missing(
     answer = api(editor).post(IMPORTS, import_body(emulator, project))
     job = Import.objects.get(pk=answer.json()["id"])
 
-    kills, fetched, found, deadline = 0, 0, [], time.monotonic() + 150
+    kills, fetched, found, deadline = 0, 0, [], time.monotonic() + 240
     while (now := fresh(job)).status != Status.SUCCEEDED:
         assert now.status in {Status.QUEUED, Status.RUNNING}, now.error
         assert time.monotonic() < deadline
-        if kills < KILLS and len(emulator.fetched()) >= fetched + 30:
-            found += search_everything(KEY) + _in_redis(valkey, KEY)
+        if kills < KILLS and len(emulator.fetched()) >= fetched + 20:
             for child in children(worker.pid)[:1]:
+                # Held, so that the search, however slow, sees it in the middle of its work.
+                os.kill(child, signal.SIGSTOP)
+                found += search_everything(KEY) + _in_redis(valkey, KEY)
                 os.kill(child, signal.SIGKILL)
-            kills, fetched = kills + 1, len(emulator.fetched())
+                kills, fetched = kills + 1, len(emulator.fetched())
         time.sleep(0.05)
 
     assert kills == KILLS
