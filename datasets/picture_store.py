@@ -5,7 +5,7 @@ file is there of which no row tells, and no version has a picture without files.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -80,26 +80,32 @@ class PictureStore:
         self, incoming: Iterable[Incoming], known: dict[str, Placed]
     ) -> Iterator[tuple[Incoming, bytes]]:
         """Yield the pictures that have to be looked at; the others go into `known`."""
-        for item in incoming:
-            placed = self._known(item.sha256)
-            if placed is None:
-                yield item, item.data
-                continue
-            if placed.picture.sha256 == item.sha256:
-                self._report(placed.picture.notes, item.key)
-            known[item.sha256] = placed
-            self.on_stored({item.sha256: placed})
+        items = iter(incoming)
+        while group := list(islice(items, _TOGETHER)):
+            here = self._known([item.sha256 for item in group])
+            for item in group:
+                placed = here.get(item.sha256)
+                if placed is None:
+                    yield item, item.data
+                    continue
+                if placed.picture.sha256 == item.sha256:
+                    self._report(placed.picture.notes, item.key)
+                known[item.sha256] = placed
+                self.on_stored({item.sha256: placed})
 
-    def _known(self, sha256: str) -> Placed | None:
-        """Return a picture that the project has: this very file, or the one that it is kept as."""
+    def _known(self, digests: Collection[str]) -> dict[str, Placed]:
+        """Return pictures that the project has: these very files, or those they are kept as."""
         rows = Picture.objects.filter(project=self.job.project_id)
-        found = list(rows.filter(Q(sha256=sha256) | Q(stored_sha256=sha256))[:_TOGETHER])
-        for picture in sorted(found, key=lambda picture: picture.sha256 != sha256):
-            if _has_files(picture):
+        known: dict[str, Placed] = {}
+        for row in rows.filter(Q(sha256__in=digests) | Q(stored_sha256__in=digests)):
+            if not _has_files(row):
+                continue
+            if row.stored_sha256 in digests:
                 # What is kept is upright.
-                is_itself = picture.sha256 == sha256
-                return Placed(picture, picture.orientation if is_itself else _UPRIGHT)
-        return None
+                known.setdefault(row.stored_sha256, Placed(row, _UPRIGHT))
+            if row.sha256 in digests:
+                known[row.sha256] = Placed(row, row.orientation)
+        return known
 
     def _keep(
         self, batch: list[tuple[Incoming, PreparedPicture | PictureRefused]]
@@ -107,17 +113,13 @@ class PictureStore:
         """Find or make the pictures of prepared files; write what is new."""
         placed: dict[str, Placed] = {}
         new: dict[str, tuple[Picture, PreparedPicture]] = {}
-        for item, result in batch:
-            if isinstance(result, PictureRefused):
-                self.refused[item.sha256] = result.code
-                self.problems.add(result.code, item.key)
-                continue
+        usable = list(self._usable(batch))
+        known = self._known([digest for *_, digest in usable])
+        for item, result, digest in usable:
             self._report(result.notes, item.key)
-            digest = hashlib.sha256(result.content).hexdigest()
-            known = None if digest in new else self._known(digest)
-            if known is None and digest not in new:
+            if digest not in known and digest not in new:
                 new[digest] = self._row(item.sha256, digest, result), result
-            picture = known.picture if known else new[digest][0]
+            picture = known[digest].picture if digest in known else new[digest][0]
             placed[item.sha256] = Placed(picture, result.orientation)
         rows = self._save(list(new.values()))
         placed = {
@@ -126,6 +128,17 @@ class PictureStore:
         }
         self.on_stored(placed)
         return placed
+
+    def _usable(
+        self, batch: Iterable[tuple[Incoming, PreparedPicture | PictureRefused]]
+    ) -> Iterator[tuple[Incoming, PreparedPicture, str]]:
+        """Yield what was prepared, with the digest of the bytes that are kept."""
+        for item, result in batch:
+            if isinstance(result, PictureRefused):
+                self.refused[item.sha256] = result.code
+                self.problems.add(result.code, item.key)
+            else:
+                yield item, result, hashlib.sha256(result.content).hexdigest()
 
     def _report(self, notes: Iterable[str], key: str) -> None:
         for note in notes:

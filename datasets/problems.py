@@ -47,8 +47,9 @@ class Problems:
         return self._tallies[code].count if code in self._tallies else 0
 
     def rows(self) -> list[ProblemRow]:
-        """Return all kinds in the order in which they came up."""
+        """Return all kinds, the most frequent first: the same however the work was cut up."""
+        kinds = sorted(self._tallies.items(), key=lambda kind: (-kind[1].count, kind[0]))
         return [
             {"code": code, "count": tally.count, "examples": list(tally.examples)}
-            for code, tally in self._tallies.items()
+            for code, tally in kinds
         ]

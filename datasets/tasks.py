@@ -34,7 +34,8 @@ def import_data(job: Import, reporter: Reporter) -> Commit:
         CancelRequested: a person canceled; nothing of it is kept.
     """
     reporter.progress("read", 0, 0)
-    processes = min(_MOST_PROCESSES, len(os.sched_getaffinity(0)))
+    # One more than cores: each pauses while this process stores what it prepared.
+    processes = min(_MOST_PROCESSES, len(os.sched_getaffinity(0)) + 1)
     try:
         with PicturePool(processes=processes) as pool:
             return _WAYS[Import.Source(job.source)](job, reporter, pool)

@@ -84,9 +84,9 @@ def search_everything(caplog: pytest.LogCaptureFixture) -> Callable[[str], list[
                 found += [str(path)] if needle in path.read_bytes() else []
         if text in caplog.text:
             found.append("log")
-        for path in Path("/proc").glob("[0-9]*/*"):
-            if path.name in {"cmdline", "environ"}:
-                with suppress(OSError):
+        for process in Path("/proc").glob("[0-9]*"):
+            for path in (process / "cmdline", process / "environ"):
+                with suppress(OSError):  # ended meanwhile
                     found += [str(path)] if needle in path.read_bytes() else []
         return found
 

@@ -1,15 +1,18 @@
 """Fetches the pictures that come next while the last ones are worked on: in order, in bounds."""
 
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 from datasets.sources.custom_vision.downloads import CONNECTIONS, LinkExpired
 from jobs.errors import UserError
 
-#: Pictures that are asked for ahead, and what those that came may weigh together.
-_AHEAD = 3 * CONNECTIONS
+#: Pictures that are asked for ahead: enough to go on fetching while a chunk is stored.
+_AHEAD = 16 * CONNECTIONS
+#: What those that came may weigh together; no more is begun beyond it.
 _MOST_BYTES = 64 * 1024 * 1024
 _SECONDS = 0.5
 #: New addresses for one picture before it counts as refused.
@@ -18,12 +21,59 @@ _RENEWALS = 2
 _TOO_MANY_FAILURES = 3 * CONNECTIONS
 
 
+class _NoRoom(Exception):
+    """What came and was not read yet weighs enough: ask again later."""
+
+
+class _Room:
+    """Counts the bytes that came and were not read yet."""
+
+    def __init__(self, fetch: Callable[[str], bytes]) -> None:
+        self._fetch = fetch
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def fetch(self, uri: str, is_first: bool) -> bytes:
+        """Fetch a picture where there is room; the first one always, for somebody waits for it.
+
+        Raises:
+            _NoRoom: there is none now.
+        """
+        if not is_first and not self.is_there:
+            raise _NoRoom
+        data = self._fetch(uri)
+        self._add(len(data))
+        return data
+
+    @property
+    def is_there(self) -> bool:
+        """Whether more may be fetched now."""
+        return self._bytes <= _MOST_BYTES
+
+    def release(self, future: "Future[bytes]") -> None:
+        """Forget what was fetched."""
+        if not future.cancelled() and not future.exception():
+            self._add(-len(future.result()))
+
+    def _add(self, count: int) -> None:
+        with self._lock:
+            self._bytes += count
+
+
 @dataclass
 class _Wanted:
     key: str
     uri: str
     renewals: int = 0
     future: "Future[bytes] | None" = None
+
+    @property
+    def has_to_begin(self) -> bool:
+        """Whether nobody fetches it: it was not asked for yet, or there was no room."""
+        if self.future is None:
+            return True
+        is_over = self.future.done() and not self.future.cancelled()
+        return is_over and isinstance(self.future.exception(), _NoRoom)
 
 
 class Prefetch:
@@ -42,7 +92,7 @@ class Prefetch:
             renew: returns fresh addresses of keys; those of pictures that are gone are missing.
             before_wait: called while a picture is waited for; may raise to end the work.
         """
-        self._fetch, self._renew, self._before_wait = fetch, renew, before_wait
+        self._room, self._renew, self._before_wait = _Room(fetch), renew, before_wait
         self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="pictures")
         self._wanted: deque[_Wanted] = deque()
         self._failures = 0
@@ -69,6 +119,8 @@ class Prefetch:
             self._begin()
             try:
                 data = self._result(self._wanted[0])
+            except _NoRoom:
+                continue
             except LinkExpired:
                 self._renew_from_here()
                 continue
@@ -76,7 +128,7 @@ class Prefetch:
                 self._wanted.popleft()
                 self._count_failure(error)
                 raise
-            self._wanted.popleft()
+            self._forget(self._wanted.popleft())
             self._failures = 0
             return data
 
@@ -88,14 +140,12 @@ class Prefetch:
 
     def _begin(self) -> None:
         """Ask for more, as far ahead as memory allows; the first one always."""
-        weight = 0
-        for place, wanted in enumerate(self._wanted):
-            if place >= _AHEAD or weight > _MOST_BYTES:
-                return
-            if wanted.future is None:
-                wanted.future = self._threads.submit(self._fetch, wanted.uri)
-            elif wanted.future.done() and not wanted.future.exception():
-                weight += len(wanted.future.result())
+        for place, wanted in enumerate(islice(self._wanted, _AHEAD)):
+            if wanted.has_to_begin:
+                is_first = place == 0
+                if not is_first and not self._room.is_there:
+                    return
+                wanted.future = self._threads.submit(self._room.fetch, wanted.uri, is_first)
 
     def _result(self, wanted: _Wanted) -> bytes:
         assert wanted.future is not None
@@ -126,10 +176,9 @@ class Prefetch:
         if self._failures >= _TOO_MANY_FAILURES:
             raise PicturesAway from error
 
-    @staticmethod
-    def _forget(wanted: _Wanted) -> None:
-        if wanted.future is not None:
-            wanted.future.cancel()
+    def _forget(self, wanted: _Wanted) -> None:
+        if wanted.future is not None and not wanted.future.cancel():
+            wanted.future.add_done_callback(self._room.release)
 
 
 class PicturesAway(Exception):
