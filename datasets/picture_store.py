@@ -7,7 +7,7 @@ file is there of which no row tells, and no version has a picture without files.
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from typing import TypeVar
 
 from django.db.models import Q
 
@@ -19,9 +19,12 @@ from jobs import transitions
 from storage.local import put_file
 from storage.names import content_name
 
-#: Pictures whose rows are written together, and so the most that wait in memory.
-_TOGETHER = 8
+#: Pictures whose rows are asked for and written together: what waits in memory is bounded.
+_MOST_TOGETHER = 32
+_MOST_BYTES = 16 * 1024 * 1024
 _UPRIGHT = 1
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class PictureStore:
         self.recent.clear()
         stored: dict[str, Placed] = {}
         prepared = self.pool.prepare(self._unknown(incoming, stored))
-        while batch := list(islice(prepared, _TOGETHER)):
+        for batch in _batches(prepared, lambda pair: _size(pair[1])):
             stored |= self._keep(batch)
         return stored
 
@@ -80,8 +83,7 @@ class PictureStore:
         self, incoming: Iterable[Incoming], known: dict[str, Placed]
     ) -> Iterator[tuple[Incoming, bytes]]:
         """Yield the pictures that have to be looked at; the others go into `known`."""
-        items = iter(incoming)
-        while group := list(islice(items, _TOGETHER)):
+        for group in _batches(incoming, lambda item: len(item.data)):
             here = self._known([item.sha256 for item in group])
             for item in group:
                 placed = here.get(item.sha256)
@@ -182,6 +184,24 @@ class PictureStore:
             put_file(storage, str(picture.file), [prepared.content], durable=False)
             put_file(storage, str(picture.thumbnail), [prepared.thumbnail], durable=False)
         return {row.sha256: row for row in rows}
+
+
+def _batches(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
+    """Yield items by so many, or fewer where their bytes are enough."""
+    batch: list[T] = []
+    weight = 0
+    for item in items:
+        batch.append(item)
+        weight += size(item)
+        if len(batch) == _MOST_TOGETHER or weight > _MOST_BYTES:
+            yield batch
+            batch, weight = [], 0
+    if batch:
+        yield batch
+
+
+def _size(result: PreparedPicture | PictureRefused) -> int:
+    return 0 if isinstance(result, PictureRefused) else len(result.content)
 
 
 def _has_files(picture: Picture) -> bool:

@@ -35,6 +35,7 @@ class Held:
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Held:
     monkeypatch.setattr(prefetch, "_MOST_BYTES", _MOST)
+    monkeypatch.setattr(prefetch, "_FIRST_GUESS", _SIZE // 10)
     return Held()
 
 

@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 
 from datasets.sources.custom_vision.downloads import CONNECTIONS, LinkExpired
 from jobs.errors import UserError
@@ -14,6 +13,8 @@ from jobs.errors import UserError
 _AHEAD = 16 * CONNECTIONS
 #: What those that came may weigh together; no more is begun beyond it.
 _MOST_BYTES = 64 * 1024 * 1024
+#: Bytes of a picture, until some have come.
+_FIRST_GUESS = 256 * 1024
 _SECONDS = 0.5
 #: New addresses for one picture before it counts as refused.
 _RENEWALS = 2
@@ -26,38 +27,46 @@ class _NoRoom(Exception):
 
 
 class _Room:
-    """Counts the bytes that came and were not read yet."""
+    """Counts the bytes that came and were not read yet, and guesses those under way."""
 
     def __init__(self, fetch: Callable[[str], bytes]) -> None:
         self._fetch = fetch
-        self._bytes = 0
         self._lock = threading.Lock()
-
-    def fetch(self, uri: str, is_first: bool) -> bytes:
-        """Fetch a picture where there is room; the first one always, for somebody waits for it.
-
-        Raises:
-            _NoRoom: there is none now.
-        """
-        if not is_first and not self.is_there:
-            raise _NoRoom
-        data = self._fetch(uri)
-        self._add(len(data))
-        return data
+        self._bytes = self._under_way = 0
+        self._seen, self._seen_bytes = 1, _FIRST_GUESS
 
     @property
     def is_there(self) -> bool:
-        """Whether more may be fetched now."""
-        return self._bytes <= _MOST_BYTES
+        """Whether one more may be asked for, if those under way are as large as those seen."""
+        coming = self._under_way * self._seen_bytes / self._seen
+        return self._bytes + coming <= _MOST_BYTES
+
+    def ask(self, threads: ThreadPoolExecutor, uri: str, *, is_first: bool) -> "Future[bytes]":
+        """Begin to fetch a picture."""
+        self._count(under_way=1)
+        future = threads.submit(self._get, uri, is_first)
+        future.add_done_callback(lambda _: self._count(under_way=-1))
+        return future
 
     def release(self, future: "Future[bytes]") -> None:
         """Forget what was fetched."""
         if not future.cancelled() and not future.exception():
-            self._add(-len(future.result()))
+            self._count(-len(future.result()))
 
-    def _add(self, count: int) -> None:
+    def _get(self, uri: str, is_first: bool) -> bytes:
+        """Fetch a picture where there is room; the first one always, for somebody waits for it."""
+        if self._bytes > _MOST_BYTES and not is_first:
+            raise _NoRoom
+        data = self._fetch(uri)
+        self._count(len(data))
+        return data
+
+    def _count(self, size: int = 0, *, under_way: int = 0) -> None:
         with self._lock:
-            self._bytes += count
+            self._bytes += size
+            self._under_way += under_way
+            if size > 0:
+                self._seen, self._seen_bytes = self._seen + 1, self._seen_bytes + size
 
 
 @dataclass
@@ -95,6 +104,8 @@ class Prefetch:
         self._room, self._renew, self._before_wait = _Room(fetch), renew, before_wait
         self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="pictures")
         self._wanted: deque[_Wanted] = deque()
+        #: How many at the front have been asked for.
+        self._asked = 0
         self._failures = 0
 
     @property
@@ -114,38 +125,41 @@ class Prefetch:
             UserError: it cannot be had, or, with `custom_vision_away`, none can.
         """
         while self._wanted and self._wanted[0].key != key:
-            self._forget(self._wanted.popleft())
+            self._drop_first()
         while True:
             self._begin()
             try:
                 data = self._result(self._wanted[0])
             except _NoRoom:
+                self._asked = 0
                 continue
             except LinkExpired:
                 self._renew_from_here()
                 continue
             except UserError as error:
-                self._wanted.popleft()
+                self._drop_first()
                 self._count_failure(error)
                 raise
-            self._forget(self._wanted.popleft())
+            self._drop_first()
             self._failures = 0
             return data
 
     def end(self) -> None:
         """Give up all that is under way."""
         while self._wanted:
-            self._forget(self._wanted.popleft())
+            self._drop_first()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _begin(self) -> None:
         """Ask for more, as far ahead as memory allows; the first one always."""
-        for place, wanted in enumerate(islice(self._wanted, _AHEAD)):
+        while self._asked < min(len(self._wanted), _AHEAD):
+            wanted = self._wanted[self._asked]
             if wanted.has_to_begin:
-                is_first = place == 0
+                is_first = self._asked == 0
                 if not is_first and not self._room.is_there:
                     return
-                wanted.future = self._threads.submit(self._room.fetch, wanted.uri, is_first)
+                wanted.future = self._room.ask(self._threads, wanted.uri, is_first=is_first)
+            self._asked += 1
 
     def _result(self, wanted: _Wanted) -> bytes:
         assert wanted.future is not None
@@ -161,6 +175,7 @@ class Prefetch:
         if first.renewals >= _RENEWALS:
             first.future = _failed("remote_picture_forbidden")
             return
+        self._asked = 0
         stale = [w for w in list(self._wanted)[:_AHEAD] if w.renewals <= first.renewals]
         stale = [w for w in stale if w is first or not _has_come(w)]
         fresh = self._renew([w.key for w in stale])
@@ -175,6 +190,10 @@ class Prefetch:
         self._failures = self._failures + 1 if error.code == "remote_picture_away" else 0
         if self._failures >= _TOO_MANY_FAILURES:
             raise PicturesAway from error
+
+    def _drop_first(self) -> None:
+        self._forget(self._wanted.popleft())
+        self._asked = max(0, self._asked - 1)
 
     def _forget(self, wanted: _Wanted) -> None:
         if wanted.future is not None and not wanted.future.cancel():
