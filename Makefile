@@ -6,11 +6,12 @@ VENV_PYTHON := .venv/bin/python
 # More for pytest, for example: make test ARGS="tests/jobs -k claim"
 ARGS ?= -n 2 --dist loadfile
 
-.PHONY: help setup setup-tests up demo test check fix bench lock compose-secrets
+.PHONY: help setup setup-tests up demo test fuzz check fix bench lock compose-secrets
 help:
 	@echo "make demo      start the portal and do the main job with a sample project"
 	@echo "make up        start the portal (Ctrl-C ends it)"
 	@echo "make test      run all tests"
+	@echo "make fuzz      read 10,000 archives that are wrong in random ways"
 	@echo "make check     lint, format, types, import contracts, migrations, OpenAPI, translations"
 	@echo "make bench     all benchmarks; make bench-NAME for one"
 	@echo "make setup     only set up"
@@ -29,6 +30,10 @@ demo: setup
 
 test: setup-tests
 	$(VENV_PYTHON) -m pytest $(ARGS)
+
+# Ten thousand archives that are wrong in random ways; the test run reads five hundred.
+fuzz: setup-tests
+	FUZZ_MUTATIONS=10000 $(VENV_PYTHON) -m pytest tests/datasets/test_fuzz.py -n 2
 
 check: setup-tests
 	@$(VENV_PYTHON) scripts/check.py

@@ -19,6 +19,7 @@ from accounts.idempotency import idempotent
 from accounts.parsers import LimitedJSONParser
 from datasets import exports, services
 from datasets.custom_vision_preview import preview
+from datasets.health_serializers import HealthSerializer, health_of
 from datasets.materialize import class_names, data_yaml, mapping_text
 from datasets.models import (
     Dataset,
@@ -203,11 +204,20 @@ class VersionViewSet(ListMixin, RetrieveMixin, ProjectScopedViewSet):
         """Return the class map, one `index: name` a line."""
         return _text(mapping_text(self._class_names()), "text/plain", "mapping.txt")
 
+    @extend_schema(responses=HealthSerializer)
+    @action(detail=True, filter_backends=[], pagination_class=None)
+    def health(self, request: Request, *_: Any, **__: Any) -> Response:
+        """Say whether it is ready to train on, what would harm a model, and how it is made up."""
+        return Response(HealthSerializer(health_of(self._ready())).data)
+
     def _class_names(self) -> list[str]:
-        version = self.get_object()
+        return class_names(self._ready())
+
+    def _ready(self) -> DatasetVersion:
+        version: DatasetVersion = self.get_object()
         if version.status != DatasetVersion.Status.READY:
             raise UserError("version_not_ready")
-        return class_names(version)
+        return version
 
     @extend_schema(
         parameters=[OpenApiParameter("format", enum=["yolo", "coco", "voc"])],

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from datasets.fingerprint import Fingerprint
+from datasets.health import Health
 from datasets.models import DatasetClass, DatasetImage, DatasetVersion, ImageClass
 from datasets.sources.base import Counted
 
 
 class Tally:
-    """The numbers of a version: images a split, boxes and images a class, the fingerprint."""
+    """The numbers of a version: images a split, boxes and images a class, fingerprint, health."""
 
     def __init__(self, classes: Sequence[DatasetClass]) -> None:
         """Start at nothing.
@@ -20,6 +21,7 @@ class Tally:
         """
         self.classes = classes
         self._fingerprint = Fingerprint([row.name for row in classes])
+        self._health = Health()
         self._images: Counter[str] = Counter()
         self._boxes: Counter[int] = Counter()
         self._shown: Counter[int] = Counter()
@@ -30,6 +32,7 @@ class Tally:
 
     def _uses(self, image: Any) -> list[ImageClass]:
         self._images[image.split] += 1
+        self._health.add(image)
         self._fingerprint.add(image.picture.content_digest, image.split, image.boxes)
         counted = Counter(int(row[0]) for row in image.boxes)
         self._boxes.update(counted)
@@ -73,4 +76,5 @@ class Tally:
             "test_images": self.of(DatasetImage.Split.TEST),
             "boxes": self._boxes.total(),
             "fingerprint": self._fingerprint.hexdigest(),
+            "health": self._health.row(),
         }

@@ -24,6 +24,7 @@ urlpatterns = [
     path("datasets/<uuid:dataset_id>/edit/", views.dataset_edit, name="dataset_edit"),
     path("datasets/<uuid:dataset_id>/delete/", views.dataset_delete, name="dataset_delete"),
     path("dataset-versions/<uuid:version_id>/", views.version_detail, name="version_detail"),
+    path("dataset-versions/<uuid:version_id>/health/", views.version_health, name="version_health"),
     path("dataset-versions/<uuid:version_id>/images/", gallery_views.image_list, name="image_list"),
     path(
         "dataset-versions/<uuid:version_id>/resplit/", views.version_resplit, name="version_resplit"

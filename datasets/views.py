@@ -6,13 +6,16 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Prefetch
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from datasets import services
 from datasets.forms import DatasetForm, ResplitForm
+from datasets.health_charts import charts
+from datasets.health_findings import findings, is_ready
+from datasets.health_serializers import health_of
 from datasets.models import Dataset, DatasetVersion
 from datasets.preview import preview_of
 from jobs.errors import UserError
@@ -80,15 +83,42 @@ def version_detail(request: HttpRequest, version_id: UUID) -> HttpResponse:
     version = _version(request, version_id)
     if version.status != DatasetVersion.Status.READY and hasattr(version, "import_job"):
         return redirect("datasets:import_detail", version.import_job.pk)
+    preview = preview_of(version)
+    found = findings(version, preview["classes"])
     return render_page(
         request,
         "datasets/version_detail.html",
         project=version.dataset.project,
         step="data",
         version=version,
-        **preview_of(version),
+        findings=found,
+        is_ready=is_ready(found),
+        **preview,
         versions=version.dataset.versions.order_by("-number"),
         resplit_form=ResplitForm(),
+    )
+
+
+@require_safe
+@login_required
+def version_health(request: HttpRequest, version_id: UUID) -> HttpResponse:
+    """Show whether a version is ready to train on, what would harm a model, and how it is made up.
+
+    Raises:
+        Http404: it is not ready, so that there is nothing to tell.
+    """
+    version = _version(request, version_id)
+    if version.status != DatasetVersion.Status.READY:
+        raise Http404
+    report = health_of(version)
+    return render_page(
+        request,
+        "datasets/version_health.html",
+        project=version.dataset.project,
+        step="data",
+        version=version,
+        report=report,
+        charts=charts(version.health, report["classes"]),
     )
 
 

@@ -73,6 +73,9 @@ class DatasetVersion(models.Model):
         blank=True,
         help_text="what Custom Vision's models reach by its own measure, on training pictures",
     )
+    health = models.JSONField(
+        default=dict, blank=True, help_text="what its pictures and boxes are like (health.py)"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = VersionQuerySet.as_manager()

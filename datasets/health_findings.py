@@ -1,0 +1,116 @@
+"""What speaks against training on a version, the most harmful first, and whether it is ready."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import datasets.health_texts  # noqa: F401  registers the codes
+from datasets.class_table import ClassRow
+from datasets.models import DatasetImage, DatasetVersion
+from jobs.errors import describe
+
+#: Pictures of a class below which a model hardly learns it, as Custom Vision asks for at least.
+FEW_OF_A_CLASS = 15
+#: Pictures in all below which nothing general is learned.
+FEW_PICTURES = 50
+#: Times more boxes of one class than of another that make a model prefer the first.
+UNBALANCED = 20
+_MOST_NAMES = 5
+#: What an import says of its pictures that matters to training, by how harmful it is.
+_OF_THE_IMPORT = ("split_leak", "near_duplicates_apart", "picture_unlabelled")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that harms a model, with what to do about it.
+
+    Attributes:
+        is_missing: nothing can be trained, or measured, before it is mended.
+        examples: pictures that show it: {"image": id, "file_name": name}.
+    """
+
+    code: str
+    is_missing: bool = False
+    params: Mapping[str, Any] = field(default_factory=dict)
+    examples: tuple[Mapping[str, str], ...] = ()
+
+    @property
+    def message(self) -> str:
+        """What it is, in the reader's language."""
+        return describe(self.code, self.params)[0]
+
+    @property
+    def hint(self) -> str:
+        """What to do, in the reader's language."""
+        return describe(self.code, self.params)[1]
+
+
+def findings(version: DatasetVersion, classes: Iterable[ClassRow]) -> list[Finding]:
+    """Return what was found, the most harmful first; what is missing comes before all else."""
+    table = [row for row in classes if row.row.boxes]
+    found = [*_missing(version), *_of_classes(table), *_of_the_import(version)]
+    if version.images_total < FEW_PICTURES:
+        found.append(Finding("health_few_pictures", params={"count": version.images_total}))
+    return [*found, *_suspicious(version)]
+
+
+def is_ready(found: Iterable[Finding]) -> bool:
+    """Tell whether a model can be trained and measured."""
+    return not any(finding.is_missing for finding in found)
+
+
+def _missing(version: DatasetVersion) -> list[Finding]:
+    labelled = version.health.get("labelled", {})
+    missing = []
+    if not labelled.get(DatasetImage.Split.TRAIN):
+        missing.append(Finding("health_nothing_to_train", is_missing=True))
+    if not labelled.get(DatasetImage.Split.VAL):
+        missing.append(Finding("health_nothing_to_measure", is_missing=True))
+    return missing
+
+
+def _of_classes(table: list[ClassRow]) -> list[Finding]:
+    train, val = DatasetImage.Split.TRAIN, DatasetImage.Split.VAL
+    unseen = [row for row in table if not row.boxes.get(train)]
+    unmeasured = [row for row in table if not row.boxes.get(val)]
+    few = [row for row in table if 0 < row.images.get(train, 0) < FEW_OF_A_CLASS]
+    named = [
+        ("health_classes_unseen", unseen),
+        ("health_classes_unmeasured", unmeasured),
+        ("health_classes_few", few),
+    ]
+    found = [Finding(code, params=_names(rows)) for code, rows in named if rows]
+    boxes = sorted((row.row.boxes, row.row.name) for row in table)
+    if boxes and boxes[-1][0] > UNBALANCED * boxes[0][0]:
+        params = {
+            "times": round(boxes[-1][0] / boxes[0][0]),
+            "most": boxes[-1][1],
+            "least": boxes[0][1],
+        }
+        found.append(Finding("health_unbalanced", params=params))
+    return found
+
+
+def _names(rows: list[ClassRow]) -> dict[str, Any]:
+    names = ", ".join(row.row.name for row in rows[:_MOST_NAMES])
+    return {"count": len(rows), "names": names + (", …" if len(rows) > _MOST_NAMES else "")}
+
+
+def _of_the_import(version: DatasetVersion) -> list[Finding]:
+    counts = {row["code"]: row["count"] for row in version.warnings}
+    return [
+        Finding(code, params={"count": counts[code]}) for code in _OF_THE_IMPORT if code in counts
+    ]
+
+
+def _suspicious(version: DatasetVersion) -> list[Finding]:
+    found = version.health.get("suspicious", {})
+    return [
+        Finding(
+            f"health_{kind}",
+            params={"count": found[kind]["pictures"]},
+            examples=tuple(found[kind]["examples"]),
+        )
+        for kind in ("twins", "tiny", "huge")
+        if kind in found
+    ]
