@@ -40,6 +40,7 @@ def pages_of(project: Project) -> list[str]:
         reverse("datasets:import_detail", args=[version.import_job.pk]),
         reverse("datasets:dataset_edit", args=[version.dataset.pk]),
         reverse("datasets:version_detail", args=[version.pk]),
+        reverse("datasets:version_health", args=[version.pk]),
         reverse("datasets:image_list", args=[version.pk]),
         reverse("datasets:image_detail", args=[version.images.first().pk]),
         reverse("training:run_detail", args=[run.pk]),

@@ -74,9 +74,8 @@ def _read(data: bytes, pool: PicturePool) -> int:
                 for box in record.boxes:
                     assert 0 <= box.class_index < len(source.classes)
                     assert 0 <= box.x1 < box.x2 <= 1 and 0 <= box.y1 < box.y2 <= 1
-            pictures = [
-                (record.key, read) for record in records if (read := _bytes(source, record))
-            ]
+            read = [(record.key, _bytes(source, record)) for record in records]
+            pictures = [(key, content) for key, content in read if content]
             prepared = [result for _, result in pool.prepare(pictures)]
             _can_be_said(source.problems)
     except UserError as error:

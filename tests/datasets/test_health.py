@@ -1,4 +1,4 @@
-"""The health report of a version: measured at import, ordered by harm, one answer to "may I train?"."""
+"""The health report of a version: measured at import, ordered by harm: may I train?"""
 
 from typing import Any
 
@@ -134,7 +134,8 @@ class TestReport:
         self, bring: Bring, django_assert_num_queries: Any
     ) -> None:
         for count in (4, 30):
-            version = bring(labelled_zip([f"0 {_BOX}"] * count)).version
+            files = labelled_zip([f"0 {_BOX}"] * count)
+            version = bring(files, dataset_name=f"{count}").version
             with django_assert_num_queries(2):
                 health_of(version)
 
