@@ -251,6 +251,11 @@ register(
     _("Choose shares that together are below 100 %."),
 )
 register(
+    "versions_unrelated",
+    _("These versions are of two datasets."),
+    _("Compare versions of one dataset."),
+)
+register(
     "version_not_ready",
     _("This dataset version is not ready."),
     _("Wait until its import has ended, or choose another version."),

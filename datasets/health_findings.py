@@ -48,7 +48,7 @@ class Finding:
 def findings(version: DatasetVersion, classes: Iterable[ClassRow]) -> list[Finding]:
     """Return what was found, the most harmful first; what is missing comes before all else."""
     table = [row for row in classes if row.row.boxes]
-    found = [*_missing(version), *_of_classes(table), *_of_the_import(version)]
+    found = [*_missing(table), *_of_classes(table), *_of_the_import(version)]
     if version.images_total < FEW_PICTURES:
         found.append(Finding("health_few_pictures", params={"count": version.images_total}))
     return [*found, *_suspicious(version)]
@@ -59,14 +59,16 @@ def is_ready(found: Iterable[Finding]) -> bool:
     return not any(finding.is_missing for finding in found)
 
 
-def _missing(version: DatasetVersion) -> list[Finding]:
-    labelled = version.health.get("labelled", {})
-    missing = []
-    if not labelled.get(DatasetImage.Split.TRAIN):
-        missing.append(Finding("health_nothing_to_train", is_missing=True))
-    if not labelled.get(DatasetImage.Split.VAL):
-        missing.append(Finding("health_nothing_to_measure", is_missing=True))
-    return missing
+def _missing(table: list[ClassRow]) -> list[Finding]:
+    wanted = {
+        DatasetImage.Split.TRAIN: "health_nothing_to_train",
+        DatasetImage.Split.VAL: "health_nothing_to_measure",
+    }
+    return [
+        Finding(code, is_missing=True)
+        for split, code in wanted.items()
+        if not any(row.boxes.get(split) for row in table)
+    ]
 
 
 def _of_classes(table: list[ClassRow]) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""A version divided anew: copied in short transactions, and used by nobody before it is whole.
+"""A version divided anew, or made the newest again: copied, and used by nobody before it is whole.
 
 One transaction for all would keep every other writer waiting on SQLite. Until it is published a
 copy is `importing`, as a version of an import is; what was cut off goes when its maker leaves, or,
@@ -20,7 +20,7 @@ from datasets.tally import Tally
 from datasets.versions import lock_dataset, next_version
 from jobs.errors import UserError
 
-SOURCE = "resplit"
+SOURCE, RESTORED = "resplit", "restore"
 _FEWEST = 2
 #: The largest version is copied in minutes.
 _KEPT = timedelta(hours=1)
@@ -47,17 +47,41 @@ def copied(
     Raises:
         UserError: `version_not_ready`, `dataset_gone`, or `too_few_pictures` to divide.
     """
-    if version.status != DatasetVersion.Status.READY:
-        raise UserError("version_not_ready")
+    _check_ready(version)
     items = _items(version)
     if len(items) < _FEWEST:
         raise UserError("too_few_pictures")
     split = assign(items, ratio=split_ratio, test_ratio=test_ratio, seed=split_seed, keep=True)
+    with _copy(version, SOURCE, (split_ratio, split_seed, test_ratio), split.of) as copy:
+        yield copy
+
+
+@contextmanager
+def restored(version: DatasetVersion) -> Iterator[Copy]:
+    """Copy a version as it is, so that it can become the newest; see `copied`.
+
+    Raises:
+        UserError: `version_not_ready`, or `dataset_gone`.
+    """
+    _check_ready(version)
+    split = dict(version.images.values_list("picture__sha256", "split"))
+    shares = (version.split_ratio, version.split_seed, version.test_ratio)
+    with _copy(version, RESTORED, shares, split) as copy:
+        yield copy
+
+
+@contextmanager
+def _copy(
+    version: DatasetVersion,
+    source: str,
+    shares: tuple[float, int, float],
+    split: dict[str, str],
+) -> Iterator[Copy]:
     sweep(dataset=version.dataset_id)
     with transaction.atomic():
-        made = next_version(version.dataset, SOURCE, split_ratio, split_seed, test_ratio)
+        made = next_version(version.dataset, source, *shares)
     try:
-        yield Copy(made, _fill(version, made, split.of))
+        yield Copy(made, _fill(version, made, split))
     finally:
         with suppress(DatabaseError):  # the next sweep removes it
             _discard(made)
@@ -84,9 +108,15 @@ def sweep(**only: Any) -> None:
     Args:
         only: conditions of the versions to look at.
     """
-    old = DatasetVersion.objects.filter(source=SOURCE, created_at__lt=timezone.now() - _KEPT)
+    rows = DatasetVersion.objects.filter(source__in=[SOURCE, RESTORED])
+    old = rows.filter(created_at__lt=timezone.now() - _KEPT)
     for version in old.exclude(status=DatasetVersion.Status.READY).filter(**only):
         _discard(version)
+
+
+def _check_ready(version: DatasetVersion) -> None:
+    if version.status != DatasetVersion.Status.READY:
+        raise UserError("version_not_ready")
 
 
 def _items(version: DatasetVersion) -> list[SplitItem]:
@@ -107,9 +137,11 @@ def _fill(version: DatasetVersion, made: DatasetVersion, split: dict[str, str]) 
     """Give the new version the classes and images of the old one, each image on its new side."""
     rows = DatasetClass.objects.filter(version=version).order_by("index")
     with _writing(made):
-        made.layout = {"format": "resplit", "of": str(version.pk)}
+        made.layout = {"format": made.source, "of": str(version.pk)}
         made.baselines = version.baselines
-        made.save(update_fields=["layout", "baselines"])
+        if made.source == RESTORED:
+            made.warnings = version.warnings
+        made.save(update_fields=["layout", "baselines", "warnings"])
         tally = Tally(
             DatasetClass.objects.bulk_create(
                 DatasetClass(version=made, index=row.index, name=row.name) for row in rows

@@ -196,6 +196,16 @@ def copy_version(
     return resplit.copied(version, split_ratio, split_seed, test_ratio)
 
 
+def restore_version(*, version: DatasetVersion) -> DatasetVersion:
+    """Make an earlier version the newest again: the next one, with the same content.
+
+    Raises:
+        UserError: `version_not_ready`, or `dataset_gone`.
+    """
+    with resplit.restored(version) as copy:
+        return publish_copy(copy=copy)
+
+
 def publish_copy(*, copy: resplit.Copy) -> DatasetVersion:
     """Make a copy the next version that can be used; this may be part of a transaction.
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from datasets import custom_vision_views, gallery_views, import_views, views
+from datasets import custom_vision_views, gallery_views, import_views, version_views, views
 
 app_name = "datasets"
 urlpatterns = [
@@ -28,6 +28,16 @@ urlpatterns = [
     path("dataset-versions/<uuid:version_id>/images/", gallery_views.image_list, name="image_list"),
     path(
         "dataset-versions/<uuid:version_id>/resplit/", views.version_resplit, name="version_resplit"
+    ),
+    path(
+        "dataset-versions/<uuid:version_id>/compare/<uuid:other_id>/",
+        version_views.version_compare,
+        name="version_compare",
+    ),
+    path(
+        "dataset-versions/<uuid:version_id>/restore/",
+        version_views.version_restore,
+        name="version_restore",
     ),
     path("images/<uuid:image_id>/", gallery_views.image_detail, name="image_detail"),
 ]

@@ -30,6 +30,7 @@ def world(owner: User, viewer: User, editor: User, project: Project) -> dict[str
         "datasets": version.dataset_id,
         "dataset-versions": version.pk,
         "images": image.pk,
+        "compare": version.pk,
         "training-runs": run.pk,
         "artifacts": "results.csv",
         "models": model.pk,

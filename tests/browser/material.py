@@ -9,6 +9,7 @@ from typing import Any
 from django.core.files.base import ContentFile
 from PIL import Image, ImageDraw
 
+from datasets.health import Health
 from datasets.models import DatasetImage, DatasetVersion, ImageClass, Picture
 from tests.factories import make_dataset, make_import, make_version
 
@@ -30,6 +31,7 @@ def make_gallery(project: Any, *, pictures: int = 6) -> DatasetVersion:
     version = make_version(make_dataset(project, name="Kệ tháng 11"), train_images=0, boxes=0)
     make_import(project, version=version, status="succeeded", file_name="ke.zip")
     can, bottle = version.classes.all()
+    health = Health()
     for number in range(pictures):
         boxes = [[can.index, *map(float, _BOX)]]
         if number % 2:
@@ -42,9 +44,11 @@ def make_gallery(project: Any, *, pictures: int = 6) -> DatasetVersion:
             split="val" if number < 2 else "train",
             boxes=boxes,
         )
+        health.add(image)
         for row in (can, bottle)[: len(boxes)]:
             ImageClass.objects.create(image=image, dataset_class=row, boxes=1)
     version.train_images, version.val_images = pictures - 2, 2
+    version.health = health.row()
     version.save()
     return version
 
