@@ -24,7 +24,7 @@ _LABEL_FOLDERS = frozenset(
 _EITHER = _IMAGE_FOLDERS | _LABEL_FOLDERS
 #: Text files that lie among labels and are none.
 _OTHER_TEXTS = ("classes.txt", "labels.txt", "names.txt", "train.txt", "val.txt", "valid.txt",
-                "test.txt", "requirements.txt")  # fmt: skip
+                "validation.txt", "test.txt", "requirements.txt")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,14 @@ from datasets.formats.split_names import split_of_folders
 from datasets.problems import Problems
 
 _KEYS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-_LISTS = {"train.txt": "train", "val.txt": "val", "valid.txt": "val", "test.txt": "test"}
+_LISTS = {
+    "train.txt": "train",
+    "val.txt": "val",
+    "valid.txt": "val",
+    "test.txt": "test",
+    # As CVAT calls the lists of its subsets.
+    "validation.txt": "val",
+}
 #: Of all lists together: they pack well, so that a small ZIP can hold gigabytes of them.
 _MOST_LIST_BYTES = 32 * 1024 * 1024
 _LINE = re.compile(r"[^\r\n]+")

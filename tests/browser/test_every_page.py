@@ -9,12 +9,13 @@ from accounts.models import User
 from projects.models import Project
 from tests.browser.material import make_gallery
 from tests.browser.visitor import DESK, PHONE
-from tests.factories import make_import, make_model, make_project, make_run
+from tests.factories import make_import, make_model, make_project, make_run, make_version
 
 
 def pages_of(project: Project) -> list[str]:
     """Return the addresses of all pages, each with something on it."""
     version = make_gallery(project)
+    newer = make_version(version.dataset, classes=("can", "hộp"))
     failed = make_import(project, status="failed", error={"code": "archive_not_zip", "params": {}})
     running = make_import(project, progress={"phase": "pictures", "done": 3, "total": 9})
     run = make_run(project, dataset_version=version, status="succeeded")
@@ -41,6 +42,7 @@ def pages_of(project: Project) -> list[str]:
         reverse("datasets:dataset_edit", args=[version.dataset.pk]),
         reverse("datasets:version_detail", args=[version.pk]),
         reverse("datasets:version_health", args=[version.pk]),
+        reverse("datasets:version_compare", args=[newer.pk, version.pk]),
         reverse("datasets:image_list", args=[version.pk]),
         reverse("datasets:image_detail", args=[version.images.first().pk]),
         reverse("training:run_detail", args=[run.pk]),
