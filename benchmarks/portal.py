@@ -1,6 +1,7 @@
 """A portal of its own for a benchmark: an empty home, a free port, and a client for it."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -14,6 +15,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import requests
 
 from samples.client import Client
 from samples.demo_settings import IMAGES, SEED, SIZE
@@ -82,6 +85,17 @@ def portal(**environment: str) -> Iterator[Portal]:
         process.wait()
         log.close()
         shutil.rmtree(home, ignore_errors=True)
+
+
+def signed_in(running: Portal) -> requests.Session:
+    """Return a session in which `admin` has signed in, as a browser has it."""
+    session = requests.Session()
+    address = f"{running.client.url}/accounts/login/"
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', session.get(address).text)
+    assert token is not None
+    form = {"login": "admin", "password": PASSWORD, "csrfmiddlewaretoken": token[1]}
+    session.post(address, data=form, headers={"Referer": address}).raise_for_status()
+    return session
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ import requests
 from PIL import Image
 
 from benchmarks.figures import Figure, at_most, note, run
-from benchmarks.portal import PASSWORD, Imported, Portal, import_zip, portal, trained_model
+from benchmarks.portal import Imported, Portal, import_zip, portal, signed_in, trained_model
 from samples.shelf_scenes import write_sample_zip
 
 _MB = 1024 * 1024
@@ -83,12 +83,7 @@ class _Links(HTMLParser):
 def _visit_everything(running: Portal) -> int:
     """Follow every link; of addresses that differ only in their row, one. Return how many."""
     base = running.client.url
-    session = requests.Session()
-    sign_in = f"{base}/accounts/login/"
-    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', session.get(sign_in).text)
-    assert token is not None
-    form = {"login": "admin", "password": PASSWORD, "csrfmiddlewaretoken": token[1]}
-    session.post(sign_in, data=form, headers={"Referer": sign_in}).raise_for_status()
+    session = signed_in(running)
     seen: set[str] = set()
     waiting = [f"{base}/", f"{base}/admin/", f"{base}/api/docs/", *_api_lists(base)]
     while waiting:
