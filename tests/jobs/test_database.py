@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import threading
 import time
+from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
@@ -95,18 +96,28 @@ class TestPostgresGoesAway:
             on_postgres.start()
 
 
+def _has_gone_on(job: FakeJob, seen: dict[Any, int]) -> bool:
+    """Whether a job has a new epoch, or nobody works on it."""
+    is_running = status_of(job) == Status.RUNNING
+    return not is_running or job.epochs.count() > seen.get(job.pk, 0)
+
+
 class TestConnectionsAreCut:
     def test_twenty_times_during_runs(self, on_postgres, programs: Programs):
         programs.reconciler()
         jobs = [submitted(wanted=30, pause=0.05) for _ in range(3)]
         programs.worker()
         programs.worker()
+        seen: dict[Any, int] = {}
         for _ in range(20):
             time.sleep(0.25)
+            # Three losses without an epoch between them would end a job, and rightly.
+            wait_for(lambda: all(_has_gone_on(job, seen) for job in jobs), seconds=60)
+            seen.update({job.pk: job.epochs.count() for job in jobs})
             on_postgres.cut_connections()
-        connection.close()
+            connection.close()
         for job in jobs:
-            wait_for_status(job, Status.SUCCEEDED, seconds=40)
+            wait_for_status(job, Status.SUCCEEDED, seconds=90)
             assert_epochs_are_whole(job)
             assert_story_is_whole(job)
 
