@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
-from uuid import UUID
 
 from django.db.models import Count, OuterRef, Prefetch, Q, Subquery
 from django.http import HttpResponse
@@ -18,11 +17,8 @@ from rest_framework.serializers import BaseSerializer
 
 from accounts.idempotency import idempotent
 from accounts.parsers import LimitedJSONParser
-from datasets import exports, resplit, services
-from datasets.comparison import compare
-from datasets.comparison_serializers import CompareQuerySerializer, ComparisonSerializer
+from datasets import exports, services
 from datasets.custom_vision_preview import preview
-from datasets.health_serializers import HealthSerializer, health_of
 from datasets.materialize import class_names, data_yaml, mapping_text
 from datasets.models import (
     Dataset,
@@ -46,8 +42,8 @@ from datasets.serializers import (
 )
 from datasets.split_serializers import ResplitSerializer
 from datasets.uploads import stored_upload, taken_upload
+from datasets.version_reports import VersionReportsMixin
 from jobs.api import JobActionsMixin
-from jobs.errors import UserError
 from projects.filters import ClosedOrderingFilter
 from projects.viewsets import (
     CreateMixin,
@@ -59,7 +55,6 @@ from projects.viewsets import (
 )
 from storage.downloads import stream_file
 
-_WITH = OpenApiParameter("with", UUID, required=True, description="the earlier version")
 _YEAR_SECONDS = 365 * 24 * 3600
 #: A ZIP that was uploaded before, or a project of Custom Vision.
 _JSON_IMPORT = PolymorphicProxySerializer(
@@ -163,7 +158,7 @@ class DatasetViewSet(ListMixin, RetrieveMixin, UpdateMixin, DestroyMixin, Projec
         services.delete_dataset(dataset=row)
 
 
-class VersionViewSet(ListMixin, RetrieveMixin, ProjectScopedViewSet):
+class VersionViewSet(VersionReportsMixin, ListMixin, RetrieveMixin, ProjectScopedViewSet):
     """Versions of datasets."""
 
     queryset = DatasetVersion.objects.select_related("dataset").prefetch_related(
@@ -208,20 +203,8 @@ class VersionViewSet(ListMixin, RetrieveMixin, ProjectScopedViewSet):
         """Return the class map, one `index: name` a line."""
         return _text(mapping_text(self._class_names()), "text/plain", "mapping.txt")
 
-    @extend_schema(responses=HealthSerializer)
-    @action(detail=True, filter_backends=[], pagination_class=None)
-    def health(self, request: Request, *_: Any, **__: Any) -> Response:
-        """Say whether it is ready to train on, what would harm a model, and how it is made up."""
-        return Response(HealthSerializer(health_of(self._ready())).data)
-
     def _class_names(self) -> list[str]:
         return class_names(self._ready())
-
-    def _ready(self) -> DatasetVersion:
-        version: DatasetVersion = self.get_object()
-        if version.status != DatasetVersion.Status.READY:
-            raise UserError("version_not_ready")
-        return version
 
     @extend_schema(
         parameters=[OpenApiParameter("format", enum=["yolo", "coco", "voc"])],
@@ -247,33 +230,6 @@ class VersionViewSet(ListMixin, RetrieveMixin, ProjectScopedViewSet):
     @idempotent(prepare=_copied)
     def resplit(self, request: Request, copy: Copy, *_: Any, **__: Any) -> Response:
         """Make a new version with the same pictures, split anew."""
-        made = services.publish_copy(copy=copy)
-        return Response(self.shown(made), status=status.HTTP_201_CREATED)
-
-    @extend_schema(parameters=[_WITH], responses=ComparisonSerializer)
-    @action(detail=True, filter_backends=[], pagination_class=None)
-    def compare(self, request: Request, *_: Any, **__: Any) -> Response:
-        """Say what is different from an earlier version of the same dataset."""
-        now = self._ready()
-        context = self.get_serializer_context()
-        query = CompareQuerySerializer(data=request.query_params, context=context)
-        query.is_valid(raise_exception=True)
-        before = query.validated_data["with"]
-        if before.dataset_id != now.dataset_id:
-            raise UserError("versions_unrelated")
-        return Response(ComparisonSerializer(compare(before, now)).data)
-
-    @contextmanager
-    def _restored(self, request: Request) -> Iterator[Copy]:
-        """Copy the version as it is, before anything is locked."""
-        with resplit.restored(self.get_object()) as copy:
-            yield copy
-
-    @extend_schema(request=None, responses={201: VersionSerializer})
-    @action(detail=True, methods=["post"])
-    @idempotent(prepare=_restored)
-    def restore(self, request: Request, copy: Copy, *_: Any, **__: Any) -> Response:
-        """Make the version the newest again: the next one, with the same content."""
         made = services.publish_copy(copy=copy)
         return Response(self.shown(made), status=status.HTTP_201_CREATED)
 

@@ -4,11 +4,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from django.db.models import Exists, OuterRef
 from django.http import QueryDict
 from django.urls import reverse
 from django.utils.functional import cached_property
 
-from datasets.models import DatasetClass, DatasetImage, DatasetVersion
+from datasets.models import DatasetClass, DatasetImage, DatasetVersion, ImageClass
 
 #: As many as boxes.css has colours; box-view.js counts the same way.
 COLOURS = 10
@@ -60,9 +61,12 @@ class Filters:
     @property
     def class_index(self) -> int | None:
         """Return the index of the class, or None for all."""
-        value = self.params.get("class", "")
-        known = {str(row.index): row.index for row in self.classes}
-        return known.get(value)
+        return None if self._class is None else self._class.index
+
+    @cached_property
+    def _class(self) -> Any:
+        known = {str(row.index): row for row in self.classes}
+        return known.get(self.params.get("class", ""))
 
     @property
     def text(self) -> str:
@@ -82,9 +86,22 @@ class Filters:
         rows = DatasetImage.objects.filter(version=self.version).select_related("picture")
         if self.split:
             rows = rows.filter(split=self.split)
-        if self.class_index is not None:
-            rows = rows.filter(classes__dataset_class__index=self.class_index)
+        if self._class is not None:
+            # Not joined: the database walks the pictures in order and stops when a page is full.
+            uses = ImageClass.objects.filter(dataset_class=self._class.pk, image=OuterRef("pk"))
+            rows = rows.filter(Exists(uses))
         return rows.filter(file_name__icontains=self.text) if self.text else rows
+
+    def count(self) -> int:
+        """Return how many images pass; what the version knows already is not counted again."""
+        if self.text:
+            return int(self.images().count())
+        if self._class is None:
+            return self.version.images_in(self.split)
+        if not self.split:
+            return int(self._class.images)
+        uses = ImageClass.objects.filter(dataset_class=self._class.pk, image__split=self.split)
+        return uses.count()
 
     def tile(self, image: Any) -> Tile:
         """Return an image with its boxes as rectangles."""

@@ -1,5 +1,6 @@
 """The gallery of a version and its pictures, one by one."""
 
+from functools import cached_property
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
@@ -15,6 +16,19 @@ from projects.pages import render_page
 _IMAGES_A_PAGE = 48
 
 
+class _Pages(Paginator):  # type: ignore[type-arg]
+    """Pages of the images that pass, counted from what is known."""
+
+    def __init__(self, filters: Filters) -> None:
+        super().__init__(filters.images(), _IMAGES_A_PAGE)
+        self._filters = filters
+
+    @cached_property
+    def count(self) -> int:
+        """Return how many images there are on all pages."""
+        return self._filters.count()
+
+
 @require_safe
 @login_required
 def image_list(request: HttpRequest, version_id: UUID) -> HttpResponse:
@@ -22,7 +36,7 @@ def image_list(request: HttpRequest, version_id: UUID) -> HttpResponse:
     rows = DatasetVersion.objects.visible_to(request.user).select_related("dataset__project")
     version: DatasetVersion = get_object_or_404(rows, pk=version_id)
     filters = Filters(version, request.GET)
-    page = Paginator(filters.images(), _IMAGES_A_PAGE).get_page(request.GET.get("page"))
+    page = _Pages(filters).get_page(request.GET.get("page"))
     tiles = [filters.tile(image) for image in page]
     return render_page(
         request,

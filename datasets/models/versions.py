@@ -94,6 +94,11 @@ class DatasetVersion(models.Model):
         """Pictures in all splits."""
         return self.train_images + self.val_images + self.test_images
 
+    def images_in(self, split: str) -> int:
+        """Return how many pictures a split has; all of them for none."""
+        counts = {"train": self.train_images, "val": self.val_images, "test": self.test_images}
+        return counts[split] if split else self.images_total
+
     def clear(self) -> None:
         """Remove the classes and images of a version that is not ready."""
         ImageClass.objects.filter(image__version=self).delete()

@@ -24,7 +24,8 @@ from tests.personas import ClientFactory
 from tests.services.programs import Program, Programs, children
 from tests.storage.zips import zip_of
 
-PICTURES = 60
+#: More than twice as many as can be kept between the kills: pictures are kept in groups of 32.
+PICTURES = 320
 KILLS = 5
 
 
@@ -33,7 +34,7 @@ def noisy_zip() -> bytes:
     rng = np.random.default_rng(7)
     files: dict[str, Any] = {"bộ/data.yaml": "names: {0: lon, 1: chai}\n"}
     for number in range(PICTURES):
-        pixels = rng.integers(0, 255, (480, 640, 3), dtype=np.uint8)
+        pixels = rng.integers(0, 255, (240, 320, 3), dtype=np.uint8)
         files[f"bộ/images/{number}.png"] = encoded(Image.fromarray(pixels), "PNG")
         files[f"bộ/labels/{number}.txt"] = f"{number % 2} 0.5 0.5 0.25 0.25\n"
     return zip_of(files, method=0)
@@ -88,7 +89,7 @@ def test_an_import_over_the_api_survives_kills_of_its_worker(
     assert shown["progress"]["percent"] == 100
     version = client.get(f"/api/v1/dataset-versions/{shown['dataset_version']}/").json()
     assert version["status"] == "ready"
-    assert version["images"] == {"total": PICTURES, "train": 48, "val": 12, "test": 0}
+    assert version["images"] == {"total": PICTURES, "train": 256, "val": 64, "test": 0}
     assert [row["name"] for row in version["classes"]] == ["lon", "chai"]
     lines = client.get(f"/api/v1/imports/{job.pk}/logs/").json()["lines"]
     assert [line["seq"] for line in lines] == sorted({line["seq"] for line in lines})

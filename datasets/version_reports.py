@@ -1,0 +1,68 @@
+"""What the API tells of a version beyond its rows: health, differences; and how to restore one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.idempotency import idempotent
+from datasets import resplit, services
+from datasets.comparison import compare
+from datasets.comparison_serializers import CompareQuerySerializer, ComparisonSerializer
+from datasets.health_serializers import HealthSerializer, health_of
+from datasets.models import DatasetVersion
+from datasets.resplit import Copy
+from datasets.serializers import VersionSerializer
+from jobs.errors import UserError
+from projects.viewsets import ProjectScopedViewSet
+
+_WITH = OpenApiParameter("with", UUID, required=True, description="the earlier version")
+
+
+class VersionReportsMixin(ProjectScopedViewSet):
+    """Adds health, comparison and restoring to the endpoint of versions."""
+
+    def _ready(self) -> DatasetVersion:
+        version: DatasetVersion = self.get_object()
+        if version.status != DatasetVersion.Status.READY:
+            raise UserError("version_not_ready")
+        return version
+
+    @extend_schema(responses=HealthSerializer)
+    @action(detail=True, filter_backends=[], pagination_class=None)
+    def health(self, request: Request, *_: Any, **__: Any) -> Response:
+        """Say whether it is ready to train on, what would harm a model, and how it is made up."""
+        return Response(HealthSerializer(health_of(self._ready())).data)
+
+    @extend_schema(parameters=[_WITH], responses=ComparisonSerializer)
+    @action(detail=True, filter_backends=[], pagination_class=None)
+    def compare(self, request: Request, *_: Any, **__: Any) -> Response:
+        """Say what is different from an earlier version of the same dataset."""
+        now = self._ready()
+        context = self.get_serializer_context()
+        query = CompareQuerySerializer(data=request.query_params, context=context)
+        query.is_valid(raise_exception=True)
+        before = query.validated_data["with"]
+        if before.dataset_id != now.dataset_id:
+            raise UserError("versions_unrelated")
+        return Response(ComparisonSerializer(compare(before, now)).data)
+
+    @contextmanager
+    def _restored(self, request: Request) -> Iterator[Copy]:
+        """Copy the version as it is, before anything is locked."""
+        with resplit.restored(self.get_object()) as copy:
+            yield copy
+
+    @extend_schema(request=None, responses={201: VersionSerializer})
+    @action(detail=True, methods=["post"])
+    @idempotent(prepare=_restored)
+    def restore(self, request: Request, copy: Copy, *_: Any, **__: Any) -> Response:
+        """Make the version the newest again: the next one, with the same content."""
+        made = services.publish_copy(copy=copy)
+        return Response(self.shown(made), status=status.HTTP_201_CREATED)
