@@ -3,14 +3,14 @@
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import connections
+from django.db import connections, transaction
 
 from cvtrainer_site import env
 from cvtrainer_site.supervisor.lines import say
@@ -40,24 +40,33 @@ def only_one() -> Iterator[None]:
         yield
 
 
-def prepare() -> str:
-    """Bring the tables up to date, make the user `admin` once, and return what to tell people."""
+def prepare() -> None:
+    """Bring the tables up to date, and make the user `admin` where its password is given."""
     say("preparing the database")
     call_command("migrate", interactive=False, verbosity=0)
-    password = _ensure_admin()
+    if given := env.secret("CVTRAINER_ADMIN_PASSWORD", default=""):
+        _ensure_admin(given)
     connections.close_all()
+
+
+def greet(tell: Callable[[str], None]) -> None:
+    """Tell where the portal is; make the user `admin` once, and tell the password made up for it.
+
+    Both or neither: a password that nobody was told would lock its owner out for good.
+    """
+    password = secrets.token_urlsafe(12)
     greeting = f"CVTrainer is ready at {settings.PUBLIC_URL}"
-    if password:
-        greeting += f"\nSign in as admin with the password {password} (shown only this once)."
-    return greeting
+    with transaction.atomic():
+        if _ensure_admin(password):
+            greeting += f"\nSign in as admin with the password {password} (shown only this once)."
+        tell(greeting)
+    connections.close_all()
 
 
-def _ensure_admin() -> str:
-    """Make the user `admin` where there is none; return the password if it was made up here."""
+def _ensure_admin(password: str) -> bool:
+    """Make the user `admin` where there is none; return whether there was none."""
     users = get_user_model()._default_manager
     if users.filter(username="admin").exists():
-        return ""
-    given = env.secret("CVTRAINER_ADMIN_PASSWORD", default="")
-    password = given or secrets.token_urlsafe(12)
+        return False
     get_user_model().objects.create_superuser("admin", password=password)
-    return "" if given else password
+    return True

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
 
@@ -12,6 +11,7 @@ from django.core.management.base import CommandError
 from cvtrainer_site.env import folder, uses_embedded_redis
 from cvtrainer_site.supervisor import linux, plan
 from cvtrainer_site.supervisor.child import Child
+from cvtrainer_site.supervisor.endings import ending_signals
 from cvtrainer_site.supervisor.lines import say
 from cvtrainer_site.supervisor.orphans import SECONDS_BETWEEN_LOOKS, Orphans, sweep
 from cvtrainer_site.supervisor.probe import answers
@@ -47,7 +47,7 @@ class Portal:
         try:
             await self._until_ending(self._start())
             if not self._is_ending.is_set():
-                when_ready()
+                await asyncio.to_thread(when_ready)
                 await self._is_ending.wait()
         finally:
             await self._stop()
@@ -105,10 +105,8 @@ class Portal:
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # `nohup` has it ignored: the portal then outlives its terminal.
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-                loop.add_signal_handler(number, self._on_signal)
+        for number in ending_signals():
+            loop.add_signal_handler(number, self._on_signal)
 
     def _on_signal(self) -> None:
         if self._is_ending.is_set():

@@ -55,8 +55,25 @@ def test_the_death_of_the_supervisor_takes_all_with_it(start: type[Portal], tmp_
     wait_for(lambda: living(family) == [] and that_use(tmp_path) == [], seconds=5)
 
 
-def test_ends_while_it_is_still_starting(start: type[Portal], tmp_path: Path) -> None:
+@pytest.mark.parametrize("begun", ["up.lock", "db.sqlite3", "valkey", "log/web.log"])
+def test_ends_while_it_is_still_starting(
+    start: type[Portal], tmp_path: Path, begun: str
+) -> None:
     portal = start(tmp_path)
-    wait_for((tmp_path / "valkey").exists, seconds=120)
+    wait_for((tmp_path / begun).exists, seconds=120)
     assert portal.end(signal.SIGINT) == 0
     assert that_use(tmp_path) == []
+    assert "Traceback" not in "".join(portal.complained)
+
+
+def test_a_start_that_was_ended_keeps_the_password_for_the_next(
+    start: type[Portal], tmp_path: Path
+) -> None:
+    first = start(tmp_path)
+    wait_for((tmp_path / "valkey").exists, seconds=120)
+    first.end(signal.SIGTERM)
+    assert first.said == []
+    second = start(tmp_path)
+    second.wait_until_ready()
+    wait_for(lambda: len(second.said) > 1, seconds=5)
+    assert "Sign in as admin with the password" in second.said[1]

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from cvtrainer_site.supervisor.installation import only_one, prepare
+from cvtrainer_site.supervisor.endings import end_quietly
+from cvtrainer_site.supervisor.installation import greet, only_one, prepare
 from cvtrainer_site.supervisor.portal import Portal
 from cvtrainer_site.supervisor.probe import check_port
 
@@ -20,11 +21,13 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **__: Any) -> None:
         """Start it, wait, end it; nothing is left behind."""
         os.umask(0o077)
+        # Nothing is started yet: whoever is asked to end here has nothing to end in order.
+        end_quietly()
         with only_one():
             check_port()
-            greeting = prepare()
-            asyncio.run(Portal().run(when_ready=lambda: self._greet(greeting)))
+            prepare()
+            asyncio.run(Portal().run(when_ready=lambda: greet(self._tell)))
 
-    def _greet(self, greeting: str) -> None:
+    def _tell(self, greeting: str) -> None:
         self.stdout.write(greeting)
         self.stdout.flush()
