@@ -48,9 +48,11 @@ signal.signal(signal.SIGTERM, note)
 threading.Thread(target=server.serve_forever).start()
 """
 _WITH_FAKE_UP = """
-import sys
+import signal, sys
 from samples import demo_portal
 
+# What a background shell starts ignores Ctrl-C; one at a terminal does not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 port, told, up = sys.argv[1:]
 demo_portal.UP = (sys.executable, "-c", up, port, told)
 with demo_portal.running_portal(f"http://127.0.0.1:{port}", "-") as portal:
