@@ -22,7 +22,9 @@ def zip_of_pairs(
     with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w") as archive:
         warnings.filterwarnings("ignore", "Duplicate name")
         for name, content in pairs:
-            archive.writestr(name, content, compress_type=method)
+            # Without the time of the day: the same files make the same bytes.
+            entry = zipfile.ZipInfo(name) if isinstance(name, str) else name
+            archive.writestr(entry, content, compress_type=method)
     return buffer.getvalue()
 
 
