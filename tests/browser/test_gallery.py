@@ -8,6 +8,7 @@ from accounts.models import User
 from datasets.models import DatasetVersion
 from projects.models import Project
 from tests.browser.material import make_gallery
+from tests.browser.visitor import PHONE
 
 
 @pytest.fixture
@@ -76,3 +77,51 @@ def test_a_class_can_be_looked_at_alone_and_the_picture_magnified(
     before = page.get_attribute("#picture", "viewBox")
     page.click("[data-zoom=in]")
     assert page.get_attribute("#picture", "viewBox") != before
+
+
+def test_a_finger_leads_through_the_pictures_and_pinches(
+    visit: Any, viewer: User, version: DatasetVersion
+) -> None:
+    image = version.images.get(file_name="kệ-3.jpg")
+    page = visit(viewer, width=PHONE).open(f"/images/{image.pk}/")
+    page.wait_for_selector("#picture g")
+    touch = Touch(page)
+
+    touch.move([(300, 0)], [(120, 10)])
+    page.wait_for_selector("h1:has-text('kệ-4.jpg')")
+    page.wait_for_selector("#picture g")
+    touch.move([(80, 0)], [(260, 10)])
+    page.wait_for_selector("h1:has-text('kệ-3.jpg')")
+    page.wait_for_selector("#picture g")
+
+    touch.move([(300, 0)], [(290, 60)])  # down the page: nothing for us
+    touch.move([(170, 0), (210, 0)], [(90, 0), (300, 0)])
+    page.wait_for_selector("#picture.is-zoomed")
+    before = page.get_attribute("#picture", "viewBox")
+    touch.move([(300, 0)], [(120, 10)])  # moves what is magnified
+    assert page.get_attribute("#picture", "viewBox") != before
+    assert "kệ-3.jpg" in page.inner_text("h1")
+
+
+class Touch:
+    """Fingers on the picture; places are pixels from the left edge, and from its middle down."""
+
+    def __init__(self, page: Any) -> None:
+        self._page = page
+        self._session = page.context.new_cdp_session(page)
+
+    def move(self, start: list[tuple[int, int]], end: list[tuple[int, int]]) -> None:
+        """Put fingers down, move them in some steps, and lift them."""
+        box = self._page.locator("#picture").bounding_box()
+        middle = box["y"] + box["height"] / 2
+        for step in range(9):
+            share = step / 8
+            points = [
+                {"x": x + (to_x - x) * share, "y": middle + y + (to_y - y) * share, "id": finger}
+                for finger, ((x, y), (to_x, to_y)) in enumerate(zip(start, end, strict=True))
+            ]
+            self._send("touchMove" if step else "touchStart", points)
+        self._send("touchEnd", [])
+
+    def _send(self, kind: str, points: list[dict[str, float]]) -> None:
+        self._session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})

@@ -1,5 +1,6 @@
-// One picture: boxes with names, zoom, one class at a time, next and previous by keyboard.
+// One picture: boxes with names, zoom, one class at a time, next and previous by keyboard and swipe.
 import { BoxView } from "cvt/box-view";
+import { onSwipe } from "cvt/swipe";
 
 const page = document.querySelector("[data-picture]");
 const svg = document.getElementById("picture");
@@ -41,10 +42,20 @@ function chooseClass(button) {
   view.filter((box) => !isOn || box.classId === Number(button.dataset.class));
 }
 
+/** To the next picture (1) or the one before (-1), if there is one. */
+function go(direction) {
+  document.querySelector(direction > 0 ? "a[rel=next]" : "a[rel=prev]")?.click();
+}
+
+// In a picture that is magnified, a finger moves the picture.
+let wasZoomed = false;
+svg.addEventListener("pointerdown", () => { wasZoomed = view.scale > 1; });
+onSwipe(svg, (direction) => wasZoomed || view.scale > 1 || go(direction));
+
 addEventListener("keydown", (event) => {
   if (event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
-  const link = { ArrowLeft: "a[rel=prev]", ArrowRight: "a[rel=next]" }[event.key];
-  if (link) document.querySelector(link)?.click();
+  if (event.key === "ArrowLeft") go(-1);
+  if (event.key === "ArrowRight") go(1);
   if (event.key === "Escape") location.assign(page.dataset.up);
   if (event.key === "+") view.zoomTo(view.scale * 1.5);
   if (event.key === "-") view.zoomTo(view.scale / 1.5);
