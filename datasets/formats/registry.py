@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from datasets.formats import coco, voc, yolo
+from datasets.formats import coco, custom_vision, voc, yolo
 from datasets.formats.base import FileTree, LabelledPictures, Reader, is_picture, suffix_of
 from datasets.problems import Problems
 from jobs.errors import UserError
@@ -10,6 +10,7 @@ from jobs.errors import UserError
 #: In the order in which they are asked.
 READERS: dict[str, Reader] = {
     "coco": coco.understand,
+    "custom_vision": custom_vision.understand,
     "voc": voc.understand,
     "yolo": yolo.understand,
 }

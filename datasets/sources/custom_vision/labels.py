@@ -7,7 +7,7 @@ from datasets.boxes import MAX_BOXES, Box, is_finite, rounded
 from datasets.formats.box_checks import BoxRefused, inside
 from datasets.problems import Problems
 from datasets.sources.base import LabelState
-from datasets.sources.custom_vision.service import RemoteImage, RemoteRegion, RemoteTag
+from datasets.sources.custom_vision.remote import RemoteImage, RemoteRegion, RemoteTag
 
 #: Says that nothing of what is sought is in a picture.
 NEGATIVE = "Negative"

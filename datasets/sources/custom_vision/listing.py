@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from datasets.sources.custom_vision.calls import BrokenAnswer
-from datasets.sources.custom_vision.service import MAX_PAGE, RemoteImage, Service
+from datasets.sources.custom_vision.remote import RemoteImage
+from datasets.sources.custom_vision.service import MAX_PAGE, Service
 from jobs.errors import UserError
 
 #: Whoever deletes pictures while we list them moves the others forward, past us: look again.

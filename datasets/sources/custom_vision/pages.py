@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from datasets.sources.custom_vision.listing import Listing
-from datasets.sources.custom_vision.service import Counts, RemoteImage, Service
+from datasets.sources.custom_vision.remote import Counts, RemoteImage
+from datasets.sources.custom_vision.service import Service
 
 #: A page, and whether its pictures are tagged.
 Page = tuple[list[RemoteImage], bool]

@@ -11,7 +11,8 @@ from datasets.sources.custom_vision.downloads import (
     PictureClient,
     is_relative,
 )
-from datasets.sources.custom_vision.service import MAX_PAGE, Counts, RemoteTag, Service
+from datasets.sources.custom_vision.remote import Counts, RemoteTag
+from datasets.sources.custom_vision.service import MAX_PAGE, Service
 from jobs.errors import UserError
 
 #: Pictures that are fetched to judge the others by.

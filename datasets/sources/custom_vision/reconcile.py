@@ -7,7 +7,8 @@ from typing import Any
 
 from datasets.sources.base import Counted
 from datasets.sources.custom_vision.labels import Labels
-from datasets.sources.custom_vision.service import RemoteImage, Service
+from datasets.sources.custom_vision.remote import RemoteImage
+from datasets.sources.custom_vision.service import Service
 
 
 @dataclass

@@ -1,8 +1,6 @@
 """What the import needs of Custom Vision's API, as plain data."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from azure.cognitiveservices.vision.customvision.training import CustomVisionTrainingClient
@@ -10,6 +8,14 @@ from msrest.authentication import ApiKeyCredentials
 
 from datasets.sources.custom_vision.address import Address
 from datasets.sources.custom_vision.calls import BrokenAnswer, Calls, Wait
+from datasets.sources.custom_vision.remote import (
+    Baseline,
+    Counts,
+    RemoteImage,
+    RemoteProject,
+    RemoteRegion,
+    RemoteTag,
+)
 from jobs.errors import UserError
 
 #: Of one listing, by the API.
@@ -19,72 +25,6 @@ _MAX_IDS = 64
 _DETECTION = "ObjectDetection"
 #: At which the portal shows the performance of an iteration before somebody moves its sliders.
 THRESHOLD, OVERLAP = 0.5, 0.3
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteTag:
-    """A tag; `kind` is Regular, Negative or GeneralProduct."""
-
-    id: str
-    name: str
-    kind: str
-    images: int
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteRegion:
-    """A box as it is drawn there: shares of the picture's sides, from the top left corner."""
-
-    tag_id: str
-    left: Any
-    top: Any
-    width: Any
-    height: Any
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteImage:
-    """A picture, before its bytes are fetched; `uri` is signed and must not be stored."""
-
-    id: str
-    width: int
-    height: int
-    uri: str
-    tag_ids: tuple[str, ...]
-    regions: tuple[RemoteRegion, ...]
-
-
-@dataclass(frozen=True)
-class RemoteProject:
-    """A project of object detection."""
-
-    name: str
-    domain: str
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Pictures in the workspace."""
-
-    tagged: int
-    untagged: int
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """What a published iteration reaches by its own measure, on pictures it was trained with.
-
-    Attributes:
-        classes: rows `{"name", "precision", "recall", "average_precision"}`.
-    """
-
-    name: str
-    published_as: str
-    trained_at: datetime | None
-    precision: float | None
-    recall: float | None
-    average_precision: float | None
-    classes: tuple[dict[str, Any], ...]
 
 
 class Service:

@@ -14,7 +14,8 @@ from datasets.sources.custom_vision.labels import GENERAL_PRODUCT, NEGATIVE, Lab
 from datasets.sources.custom_vision.pages import Pages
 from datasets.sources.custom_vision.prefetch import PicturesAway, Prefetch
 from datasets.sources.custom_vision.reconcile import Listed, differences
-from datasets.sources.custom_vision.service import Baseline, RemoteImage, Service
+from datasets.sources.custom_vision.remote import Baseline, RemoteImage
+from datasets.sources.custom_vision.service import Service
 from jobs.errors import UserError
 
 #: Tells which of some pictures are here already: those are not fetched again.
@@ -156,7 +157,8 @@ class CustomVisionSource:
         return True
 
     def _record(self, image: RemoteImage, *, is_tagged: bool) -> PictureRecord:
-        state, boxes = self._labels.read(image, is_tagged=is_tagged)
+        with self.problems.watched() as odd:
+            state, boxes = self._labels.read(image, is_tagged=is_tagged)
         self._listed.add(image)
         is_square = image.width == image.height
         return PictureRecord(
@@ -167,6 +169,7 @@ class CustomVisionSource:
             boxes=boxes,
             tall=None if is_square else image.height > image.width,
             turn_unknown=True,
+            problems=frozenset(odd),
         )
 
     def _fetch(self, uri: str) -> bytes:
