@@ -143,6 +143,8 @@ FILE_UPLOAD_TEMP_DIR = site_env.folder("tmp")
 FILE_UPLOAD_PERMISSIONS = 0o600
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 500
+# A form that changes each of 2,000 classes has three fields for each.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 6_500
 # Hosts that an import may be sent to, and suffixes of such: Microsoft's, unless others are listed.
 CUSTOM_VISION_HOSTS = env.list(
     "CVTRAINER_CUSTOM_VISION_HOSTS",

@@ -14,6 +14,7 @@ from datasets.models import (
     DatasetImage,
     DatasetVersion,
     ImageClass,
+    ImageProblem,
     Import,
     ImportEvent,
     Picture,
@@ -135,6 +136,17 @@ class ImageClassAdmin(ReadOnlyAdmin):
     list_select_related = ["image", "dataset_class"]
     search_fields = ["image__file_name", "dataset_class__name"]
     raw_id_fields = ["image", "dataset_class"]
+
+
+@admin.register(ImageProblem)
+class ImageProblemAdmin(ReadOnlyAdmin):
+    """What is odd about which picture: what the gallery filters by, too."""
+
+    list_display = ["image", "code"]
+    list_select_related = ["image"]
+    list_filter = ["code"]
+    search_fields = ["image__file_name"]
+    raw_id_fields = ["version", "image"]
 
 
 @admin.register(Import)

@@ -18,6 +18,7 @@ from rest_framework.serializers import BaseSerializer
 from accounts.idempotency import idempotent
 from accounts.parsers import LimitedJSONParser
 from datasets import exports, services
+from datasets.copies import Copy
 from datasets.custom_vision_preview import preview
 from datasets.materialize import class_names, data_yaml, mapping_text
 from datasets.models import (
@@ -28,7 +29,6 @@ from datasets.models import (
     ImageClass,
     Import,
 )
-from datasets.resplit import Copy
 from datasets.serializers import (
     CustomVisionPreviewSerializer,
     DatasetSerializer,
@@ -237,7 +237,7 @@ class VersionViewSet(VersionReportsMixin, ListMixin, RetrieveMixin, ProjectScope
 class ImageViewSet(ProjectScopedViewSet):
     """The bytes of pictures."""
 
-    queryset = DatasetImage.objects.ready().select_related("picture", "version__dataset")
+    queryset = DatasetImage.objects.whole().select_related("picture", "version__dataset")
     serializer_class = ImageSerializer
     filterset_fields = ()
 
@@ -257,7 +257,7 @@ class ImageViewSet(ProjectScopedViewSet):
 
 
 def _filtered(version: DatasetVersion, wanted: dict[str, Any]) -> Any:
-    rows = DatasetImage.objects.ready().filter(version=version).select_related("picture")
+    rows = DatasetImage.objects.whole().filter(version=version).select_related("picture")
     if split := wanted.get("split"):
         rows = rows.filter(split=split)
     if name := wanted.get("class"):

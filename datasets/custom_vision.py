@@ -15,7 +15,8 @@ from datasets.remote_pictures import RemotePictures
 from datasets.sources.custom_vision.address import Address
 from datasets.sources.custom_vision.calls import Wait
 from datasets.sources.custom_vision.downloads import PictureClient
-from datasets.sources.custom_vision.service import Baseline, Service
+from datasets.sources.custom_vision.remote import Baseline
+from datasets.sources.custom_vision.service import Service
 from datasets.sources.custom_vision.source import CustomVisionSource
 from jobs.errors import UserError, describe
 from jobs.reporter import Reporter

@@ -76,6 +76,8 @@ def _start(project: Project, user: User, form: CustomVisionImportForm) -> Import
             test_ratio=data["test_percent"] / 100,
             split_seed=data["split_seed"],
             include_untagged=data["include_untagged"],
+            review=data["review"],
+            adds=data["adds"],
         )
     except UserError as error:
         form.add_error("dataset_name", f"{error.message} {error.hint}")

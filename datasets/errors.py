@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 import datasets.custom_vision_texts
 import datasets.problem_texts
+import datasets.review_texts
 import datasets.upload_texts  # noqa: F401  registers the codes
 from jobs.errors import UserError, register
 from storage.errors import StorageError
@@ -132,6 +133,11 @@ register(
     "no_labels",
     _("The ZIP holds {pictures} pictures, but no labels."),
     _("Add the label files: one .txt a picture, in a folder “labels” or beside the pictures."),
+)
+register(
+    "model_not_pictures",
+    _("The ZIP holds a model that Custom Vision exported, not pictures."),
+    _("Take the pictures over from the Custom Vision project itself: choose that source."),
 )
 register(
     "no_label_fits",

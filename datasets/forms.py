@@ -15,6 +15,11 @@ from projects.names import MAX_LENGTH, clean_name
 
 DEFAULT_PERCENT = 20
 _WHOLE = 100
+_REPLACE, _ADD = "replace", "add"
+_MODES = [
+    (_REPLACE, _("Replace them: only what is imported now")),
+    (_ADD, _("Add to them: what is there stays in")),
+]
 
 
 class DatasetForm(forms.Form):
@@ -95,6 +100,19 @@ class ImportForm(_TestShareForm):
         ),
         widget=forms.NumberInput(attrs={"class": "short", "inputmode": "numeric"}),
     )
+    mode = forms.ChoiceField(
+        label=_("The pictures that it has"),
+        choices=_MODES,
+        initial=_REPLACE,
+        required=False,
+        help_text=_("Earlier versions stay as they are in either case."),
+    )
+    review = forms.BooleanField(
+        label=_("Let me check the classes before it is used"),
+        initial=True,
+        required=False,
+        help_text=_("You see what was understood, and can rename, merge and remove classes."),
+    )
     split_seed = forms.IntegerField(
         label=_("Seed of the split"),
         initial=0,
@@ -115,6 +133,7 @@ class ImportForm(_TestShareForm):
         """Fill in what may be left out."""
         data = super().clean()
         data["split_seed"] = data.get("split_seed") or 0
+        data["adds"] = bool(data.get("dataset")) and data.get("mode") == _ADD
         return data
 
     def clean_dataset_name(self) -> str:

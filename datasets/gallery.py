@@ -9,10 +9,13 @@ from django.http import QueryDict
 from django.urls import reverse
 from django.utils.functional import cached_property
 
-from datasets.models import DatasetClass, DatasetImage, DatasetVersion, ImageClass
+from datasets.image_problems import TITLES
+from datasets.models import DatasetClass, DatasetImage, DatasetVersion, ImageClass, ImageProblem
 
 #: As many as boxes.css has colours; box-view.js counts the same way.
 COLOURS = 10
+#: What is on one picture in as many, or fewer, is looked up instead of looked for.
+_RARE = 20
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,17 @@ class Tile:
 
 
 @dataclass(frozen=True)
+class Problem:
+    """Something odd, in words, and how many pictures it is on."""
+
+    code: str
+    title: Any
+    images: int
+
+
+@dataclass(frozen=True)
 class Filters:
-    """What the address asks for: split, class and text; unknown values are ignored."""
+    """What the address asks for: split, class, problem and text; unknown values are ignored."""
 
     version: DatasetVersion
     params: QueryDict
@@ -68,6 +80,18 @@ class Filters:
         known = {str(row.index): row for row in self.classes}
         return known.get(self.params.get("class", ""))
 
+    @cached_property
+    def problems(self) -> list[Problem]:
+        """Return what is odd in the version, with how many pictures."""
+        found = self.version.health.get("problems", {})
+        return [Problem(code, TITLES[code], found[code]) for code in TITLES if code in found]
+
+    @property
+    def problem(self) -> str:
+        """Return the code of a problem, or nothing for all pictures."""
+        value = self.params.get("problem", "")
+        return value if value in {row.code for row in self.problems} else ""
+
     @property
     def text(self) -> str:
         """Return what file names must contain."""
@@ -77,7 +101,12 @@ class Filters:
     def query(self) -> str:
         """Return the filters as they stand in an address."""
         chosen = QueryDict(mutable=True)
-        values = {"split": self.split, "class": self.class_index, "q": self.text}
+        values = {
+            "split": self.split,
+            "class": self.class_index,
+            "problem": self.problem,
+            "q": self.text,
+        }
         chosen.update({k: str(v) for k, v in values.items() if v not in ("", None)})
         return chosen.urlencode()
 
@@ -87,15 +116,28 @@ class Filters:
         if self.split:
             rows = rows.filter(split=self.split)
         if self._class is not None:
-            # Not joined: the database walks the pictures in order and stops when a page is full.
-            uses = ImageClass.objects.filter(dataset_class=self._class.pk, image=OuterRef("pk"))
-            rows = rows.filter(Exists(uses))
+            uses = ImageClass.objects.filter(dataset_class=self._class.pk)
+            rows = self._those_in(rows, uses, self._class.images)
+        if self.problem:
+            odd = ImageProblem.objects.filter(version=self.version, code=self.problem)
+            rows = self._those_in(rows, odd, self.version.health["problems"][self.problem])
         return rows.filter(file_name__icontains=self.text) if self.text else rows
+
+    def _those_in(self, rows: Any, among: Any, count: int) -> Any:
+        """Return the images that are among others: by a list of a few, or one by one of many.
+
+        Asked one by one in their order, the database stops when a page is full.
+        """
+        if count * _RARE < self.version.images_total:
+            return rows.filter(pk__in=among.values("image"))
+        return rows.filter(Exists(among.filter(image=OuterRef("pk"))))
 
     def count(self) -> int:
         """Return how many images pass; what the version knows already is not counted again."""
-        if self.text:
+        if self.text or (self.problem and (self.split or self._class)):
             return int(self.images().count())
+        if self.problem:
+            return int(self.version.health["problems"][self.problem])
         if self._class is None:
             return self.version.images_in(self.split)
         if not self.split:

@@ -56,7 +56,7 @@ def image_list(request: HttpRequest, version_id: UUID) -> HttpResponse:
 @login_required
 def image_detail(request: HttpRequest, image_id: UUID) -> HttpResponse:
     """Show one picture with its boxes; next and previous stay within the filters."""
-    rows = DatasetImage.objects.visible_to(request.user).ready()
+    rows = DatasetImage.objects.visible_to(request.user).whole()
     image = get_object_or_404(
         rows.select_related("picture", "version__dataset__project"), pk=image_id
     )

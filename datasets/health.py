@@ -22,6 +22,7 @@ GRID = 8
 #: Share of the picture from which a box is suspicious, and overlap from which two boxes are one.
 _HUGE, _TWIN = 0.9, 0.9
 _MOST_EXAMPLES, _MOST_SIZES = 10, 6
+TINY, HUGE = "tiny", "huge"
 
 #: [class_index, x1, y1, x2, y2] in pixels.
 Row = Sequence[float]
@@ -39,19 +40,22 @@ class Health:
         self._labelled: Counter[str] = Counter()
         self._suspicious: dict[str, list[Any]] = {}
         self._suspicions: Counter[str] = Counter()
-        self._last: dict[str, Any] = {}
 
-    def add(self, image: DatasetImage) -> None:
-        """Measure an image, with its picture."""
+    def add(self, image: DatasetImage) -> set[str]:
+        """Measure an image, with its picture; return what is suspicious about its boxes."""
+        found: set[str] = set()
         width, height = image.picture.width, image.picture.height
         self._picture_sizes[width, height] += 1
         self._shapes[_shape(width, height)] += 1
         self._labelled[image.split] += bool(image.boxes)
         self._boxes_a_picture[COLUMNS[bisect_right(COLUMNS, len(image.boxes)) - 1]] += 1
         for row in image.boxes:
-            self._measure(row, width, height, image)
-        if _has_twins(image.boxes):
-            self._suspect("twins", image)
+            found |= self._measure(row, width, height)
+        if twins(image.boxes):
+            found.add("twins")
+        for kind in found:
+            self._suspect(kind, image)
+        return found
 
     def row(self) -> dict[str, Any]:
         """Return all of it as plain values."""
@@ -75,25 +79,17 @@ class Health:
             },
         }
 
-    def _measure(self, row: Row, width: int, height: int, image: DatasetImage) -> None:
+    def _measure(self, row: Row, width: int, height: int) -> set[str]:
         _, x1, y1, x2, y2 = row
         area = (x2 - x1) * (y2 - y1)
-        size = _size(area, max(width, height))
-        self._box_sizes[size] += 1
+        self._box_sizes[_size(area, max(width, height))] += 1
         column = min(GRID - 1, int(GRID * (x1 + x2) / 2 / width))
         line = min(GRID - 1, int(GRID * (y1 + y2) / 2 / height))
         self._centres[line][column] += 1
-        if size == "tiny":
-            self._suspect("tiny", image)
-        if area > _HUGE * width * height:
-            self._suspect("huge", image)
+        return {kind for kind in (TINY, HUGE) if is_suspicious(kind, row, width, height)}
 
     def _suspect(self, kind: str, image: DatasetImage) -> None:
-        """Note an image, once for each kind."""
         examples = self._suspicious.setdefault(kind, [])
-        if self._last.get(kind) == image.pk:
-            return
-        self._last[kind] = image.pk
         self._suspicions[kind] += 1
         if len(examples) < _MOST_EXAMPLES:
             examples.append({"image": str(image.pk), "file_name": image.file_name})
@@ -110,20 +106,31 @@ def _size(area: float, longest: int) -> str:
     return [size for size, start in SIZES.items() if side >= start][-1]
 
 
-def _has_twins(rows: Sequence[Row]) -> bool:
-    """Tell whether two boxes lie on each other, of one class or of two.
+def is_suspicious(kind: str, row: Row, width: int, height: int) -> bool:
+    """Tell whether a box is `tiny` at the size of the training, or `huge`, on such a picture."""
+    area = (row[3] - row[1]) * (row[4] - row[2])
+    if kind == TINY:
+        return _size(area, max(width, height)) == TINY
+    return area > _HUGE * width * height
+
+
+def twins(rows: Sequence[Row]) -> list[Row]:
+    """Return the boxes that lie on another one, of their class or of another; the second of two.
 
     From left to right, a box is compared with the few that begin near its left edge alone.
     """
     ordered = sorted(rows, key=lambda row: row[1])
+    found: set[int] = set()
     for place, row in enumerate(ordered):
+        if place in found:
+            continue
         reach = row[1] + (1 - _TWIN) * (row[3] - row[1])
-        for other in ordered[place + 1 :]:
-            if other[1] > reach:
+        for other in range(place + 1, len(ordered)):
+            if ordered[other][1] > reach:
                 break
-            if _overlap(row, other) >= _TWIN:
-                return True
-    return False
+            if other not in found and _overlap(row, ordered[other]) >= _TWIN:
+                found.add(other)
+    return [ordered[place] for place in sorted(found)]
 
 
 def _overlap(one: Row, other: Row) -> float:

@@ -102,6 +102,8 @@ def _start_import(project: Project, user: User, form: ZipImportForm) -> Import |
                 split_seed=data["split_seed"],
                 test_ratio=data["test_percent"] / 100,
                 keep_splits=data["keep_splits"],
+                review=data["review"],
+                adds=data["adds"],
             )
     except UserError as error:
         form.add_error("file", f"{error.message} {error.hint}")

@@ -5,26 +5,27 @@ content, and rows of a version that nobody sees before it is ready, which the ne
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from datasets import cleaning
-from datasets.boxes import MAX_BOXES, Box, in_pixels, turned
+from datasets import adding, cleaning, image_problems
+from datasets.adding import Classes, OwnCounts
+from datasets.arrived import Arrived
 from datasets.import_split import ImportSplit
-from datasets.models import DatasetClass, DatasetImage, DatasetVersion, Import, Picture
+from datasets.models import DatasetClass, DatasetImage, DatasetVersion, Import
 from datasets.pace import Pace
 from datasets.picture_pool import PicturePool
 from datasets.picture_store import Incoming, PictureStore, Placed
 from datasets.problems import Problems
 from datasets.remote_pictures import RemotePictures
 from datasets.sources.base import LabelState, PictureRecord, Source, SourceLost
-from datasets.split import SplitItem
 from datasets.tally import Tally
-from datasets.twins import Sight, Twins
+from datasets.turning import UPRIGHT, tells_turn, upright_pixels
+from datasets.twins import Twins, joined
 from jobs import transitions
 from jobs.errors import LeaseLost, UserError, describe
 from jobs.reporter import Reporter
@@ -33,9 +34,6 @@ from jobs.runner import Commit
 _CHUNK = 100
 _ROWS = 500
 _FEWEST = 2
-#: From this EXIF value on the stored picture has its sides exchanged.
-_LYING = 5
-_UPRIGHT = 1
 
 
 @dataclass
@@ -46,11 +44,11 @@ class Ingest:
     reporter: Reporter
     source: Source
     pool: PicturePool
-    #: Images so far, by the digest of their bytes: classes and split that they brought along, row,
-    #: perceptual hash.
-    items: dict[str, SplitItem] = field(default_factory=dict)
-    rows: dict[str, UUID] = field(default_factory=dict)
-    hashes: dict[str, int] = field(default_factory=dict)
+    #: Images so far.
+    arrived: Arrived = field(default_factory=Arrived)
+    #: What is added to, and the classes of both; known once it starts.
+    earlier: DatasetVersion | None = None
+    classes: Classes = field(default_factory=Classes)
     #: Further records whose pictures have the same bytes as an earlier one.
     twins: dict[str, Twins] = field(default_factory=dict)
     #: Pictures that came as other files before: theirs by the digest of the file, and by which EXIF
@@ -59,6 +57,8 @@ class Ingest:
     turned_by: dict[str, int] = field(default_factory=dict)
     #: Images of which nobody says what is on them, by digest: where they were.
     unlabelled: dict[str, str] = field(default_factory=dict)
+    #: What is odd about images whose rows are not written yet.
+    odd: dict[UUID, set[str]] = field(default_factory=dict)
     done: int = 0
     #: What of the source is here already, where it can tell without reading it.
     remote: RemotePictures | None = None
@@ -86,21 +86,23 @@ class Ingest:
             UserError: nothing usable came in.
         """
         try:
-            classes = self._start()
+            rows = self._start()
             records = self.source.records()
             while chunk := list(islice(records, _CHUNK)):
                 self._bring_in(chunk)
             self._join_twins()
+            own = OwnCounts(self.classes, first_earlier=len(self.arrived))
+            self._add_earlier()
             self._check()
             self._split()
-            tally = self._count(classes)
+            tally = self._count(rows, own)
         except LeaseLost:
             cleaning.forget_files(self.job.project_id, self.store.recent)
             raise
         except UserError:
             self._tell_problems()
             raise
-        return self._finish(tally)
+        return self._finish(tally, own)
 
     def _start(self) -> list[DatasetClass]:
         """Remove what an earlier attempt left, and make the classes."""
@@ -110,12 +112,31 @@ class Ingest:
         found = {"pictures": self.source.total, "classes": len(self.source.classes)}
         self.reporter.log(text % found)
         self.reporter.progress("pictures", 0, self.source.total)
+        self.earlier = adding.earlier_version(self.job)
+        self.classes = adding.joined_classes(self.earlier, self.source.classes)
         with transitions.fenced(self.job):
             self.version.clear()
+            DatasetVersion.objects.filter(pk=self.version.pk).update(parent=self.earlier)
             return DatasetClass.objects.bulk_create(
                 DatasetClass(version=self.version, index=index, name=name)
-                for index, name in enumerate(self.source.classes)
+                for index, name in enumerate(self.classes.names)
             )
+
+    def _add_earlier(self) -> None:
+        """Take over the images that the dataset had; what came again has its new boxes."""
+        if self.earlier is None:
+            return
+        own_split = self.job.keep_splits and self.arrived.brings_split
+        before = adding.taken_over(self.earlier, self.version, self.arrived, own_split=own_split)
+        for taken in before:
+            self.reporter.raise_if_cancelled()
+            for name in taken.came_again:
+                self.problems.add("picture_came_again", name)
+            with transitions.fenced(self.job):
+                DatasetImage.objects.bulk_create(taken.images.values())
+                adding.note_problems(self.earlier, self.version, taken.images)
+        text = _("Version %(number)d stays in it: %(pictures)d pictures in all.")
+        self.reporter.log(text % {"number": self.earlier.number, "pictures": len(self.arrived)})
 
     def _bring_in(self, chunk: list[PictureRecord]) -> None:
         """Check and store the pictures of a chunk, then write their rows together."""
@@ -128,6 +149,12 @@ class Ingest:
         ]
         with transitions.fenced(self.job):
             DatasetImage.objects.bulk_create(images)
+            self._note_odd()
+
+    def _note_odd(self) -> None:
+        """Write what is odd about images since this was last done."""
+        image_problems.note(self.version, self.odd)
+        self.odd.clear()
 
     def _new_ones(
         self, chunk: list[PictureRecord], new: dict[str, PictureRecord]
@@ -147,7 +174,7 @@ class Ingest:
             yield Incoming(record.key, sha256, data)
 
     def _came_before(self, sha256: str) -> bool:
-        return sha256 in self.items or sha256 in self.same or sha256 in self.store.refused
+        return sha256 in self.arrived.items or sha256 in self.same or sha256 in self.store.refused
 
     def _read(self, record: PictureRecord) -> tuple[str, bytes] | None:
         """Return digest and bytes of a picture; no bytes where it is here already.
@@ -183,31 +210,33 @@ class Ingest:
     def _image(self, sha256: str, record: PictureRecord, placed: Placed) -> DatasetImage | None:
         """Return the row of a picture; nothing where another file of it came before."""
         picture = placed.picture
-        if placed.orientation != _UPRIGHT:
+        if placed.orientation != UPRIGHT:
             self.turned_by[sha256] = placed.orientation
         if sha256 != picture.sha256:
             self.same[sha256] = picture.sha256
-        if picture.sha256 in self.items:
+        if picture.sha256 in self.arrived.items:
             self.twins.setdefault(sha256, Twins()).add(record)
             return None
         if record.state == LabelState.UNLABELLED:
             self.unlabelled[picture.sha256] = record.key
         orientation = placed.orientation
-        boxes = _pixels(record.boxes, picture, orientation, (record.upright, record.tall))
-        if boxes and record.turn_unknown and not _tells_turn(picture, orientation, record.tall):
+        odd = {*record.problems, *picture.notes}
+        sight = (record.upright, record.tall)
+        boxes = self.classes.relabelled(upright_pixels(record.boxes, picture, orientation, sight))
+        if boxes and record.turn_unknown and not tells_turn(picture, orientation, record.tall):
             self.problems.add("picture_turn_doubtful", record.key)
+            odd.add("picture_turn_doubtful")
         image = DatasetImage(
             version=self.version,
             picture=picture,
-            position=len(self.items),
+            position=len(self.arrived),
             file_name=record.file_name[:255],
             split=DatasetImage.Split.TRAIN,
             boxes=boxes,
         )
-        self.items[picture.sha256] = SplitItem(picture.sha256, _classes(boxes), record.split)
-        self.rows[picture.sha256] = image.pk
-        if picture.perceptual_hash is not None:
-            self.hashes[picture.sha256] = picture.perceptual_hash
+        self.arrived.add(image, record.split)
+        if odd:
+            self.odd[image.pk] = odd
         return image
 
     def _join_twins(self) -> None:
@@ -215,73 +244,76 @@ class Ingest:
         for came, twins in self.twins.items():
             self.reporter.raise_if_cancelled()
             sha256 = self.same.get(came, came)
-            code = "picture_twice" if sha256 in self.rows else self.store.refused[sha256]
+            is_here = sha256 in self.arrived.rows
+            code = "picture_twice" if is_here else self.store.refused[sha256]
             for key in twins.keys:
                 self.problems.add(code, key)
             if twins.is_labelled:
                 self.unlabelled.pop(sha256, None)
-            if sha256 in self.rows:
-                self._join(sha256, twins, self.turned_by.get(came, _UPRIGHT))
-        for key in self.unlabelled.values():
+            if is_here:
+                self.odd.setdefault(self.arrived.rows[sha256], set()).add(code)
+                self._join(sha256, twins, self.turned_by.get(came, UPRIGHT))
+        for sha256, key in self.unlabelled.items():
             self.problems.add("picture_unlabelled", key)
+            self.odd.setdefault(self.arrived.rows[sha256], set()).add("picture_unlabelled")
+        with transitions.fenced(self.job):
+            self._note_odd()
 
     def _join(self, sha256: str, twins: Twins, orientation: int) -> None:
-        image = DatasetImage.objects.select_related("picture").get(pk=self.rows[sha256])
-        boxes, left_out = list(image.boxes), twins.left_out
-        known = set(map(tuple, boxes))
-        for sight, found in twins.boxes():
-            for row in _pixels(found, image.picture, orientation, sight):
-                if tuple(row) in known:
-                    continue
-                if len(boxes) >= MAX_BOXES:
-                    left_out += 1
-                    continue
-                known.add(tuple(row))
-                boxes.append(row)
-        if left_out:
+        rows = DatasetImage.objects.select_related("picture")
+        image = rows.get(pk=self.arrived.rows[sha256])
+        came = [
+            self.classes.relabelled(upright_pixels(found, image.picture, orientation, sight))
+            for sight, found in twins.boxes()
+        ]
+        boxes, left_out = joined(image.boxes, chain(*came))
+        if left_out := left_out + twins.left_out:
             self.problems.add("too_many_boxes", twins.keys[0], left_out)
         if boxes == image.boxes:
             return
         with transitions.fenced(self.job):
             DatasetImage.objects.filter(pk=image.pk).update(boxes=boxes)
-        self.items[sha256] = SplitItem(sha256, _classes(boxes), self.items[sha256].given)
+        self.arrived.relabel(sha256, boxes)
 
     def _check(self) -> None:
-        if not self.items:
+        if not self.arrived.items:
             raise UserError("no_picture_usable")
-        if len(self.items) < _FEWEST:
+        if len(self.arrived) < _FEWEST:
             raise UserError("too_few_pictures")
-        if not any(item.classes for item in self.items.values()):
+        if not any(item.classes for item in self.arrived.items.values()):
             raise UserError("no_boxes")
 
     def _split(self) -> None:
         """Divide the pictures, or keep the split that they brought along."""
-        split = ImportSplit(self.job, self.reporter, self.problems, self.rows)
+        split = ImportSplit(self.job, self.reporter, self.problems, self.arrived.rows)
         twins = {self.same.get(came, came): twins for came, twins in self.twins.items()}
-        split.run(list(self.items.values()), self.hashes, twins)
+        split.run(list(self.arrived.items.values()), self.arrived.hashes, twins)
 
-    def _count(self, classes: list[DatasetClass]) -> Tally:
+    def _count(self, classes: list[DatasetClass], own: OwnCounts) -> Tally:
         """Count boxes and images a class, note where each occurs, and take the fingerprint."""
-        tally = Tally(classes)
+        tally = Tally(self.version, classes)
         images = DatasetImage.objects.filter(version=self.version).select_related("picture")
         for chunk in images.in_chunks(_ROWS):
             self.reporter.raise_if_cancelled()
-            self.reporter.progress("count", tally.images, len(self.items))
+            self.reporter.progress("count", tally.images, len(self.arrived))
             with transitions.fenced(self.job):
                 tally.add(chunk)
+            own.add(chunk)
         with transitions.fenced(self.job):
             tally.save_classes()
         return tally
 
-    def _finish(self, tally: Tally) -> Commit:
+    def _finish(self, tally: Tally, own: OwnCounts) -> Commit:
         """Tell what came in; return what is written together with the import's success."""
         text = _("Training: %(train)d pictures, validation: %(val)d, test: %(test)d.")
         self.reporter.log(text % {split: tally.of(split) for split in DatasetImage.Split.values})
-        self.source.closing(tally.counted())
+        self.source.closing(own.counted())
         self._tell_problems()
         self.reporter.progress("finish", tally.images, tally.images)
         fields = tally.fields()
         fields |= {"warnings": self.problems.rows(), "layout": dict(self.source.layout)}
+        if self.job.review:
+            fields["status"] = DatasetVersion.Status.REVIEW
 
         def commit() -> None:
             DatasetVersion.objects.filter(pk=self.job.version_id).update(**fields)
@@ -294,27 +326,3 @@ class Ingest:
             where = ", ".join(row["examples"][:3])
             text = describe(row["code"], {"count": row["count"]})[0]
             self.reporter.log(f"{text} ({where})" if where else text, level="warning")
-
-
-def _pixels(
-    boxes: Iterable[Box], picture: Picture, orientation: int, sight: Sight
-) -> list[list[float]]:
-    turn = _UPRIGHT if _was_upright(picture, orientation, *sight) else orientation
-    return in_pixels((turned(box, turn) for box in boxes), picture.width, picture.height)
-
-
-def _was_upright(picture: Picture, orientation: int, upright: bool, tall: bool | None) -> bool:
-    """Tell whether boxes were drawn on the upright picture, and not on the pixels as stored."""
-    lies = orientation >= _LYING and picture.width != picture.height
-    return upright or (lies and tall == (picture.height > picture.width))
-
-
-def _tells_turn(picture: Picture, orientation: int, tall: bool | None) -> bool:
-    """Tell whether the sides that labels name show which picture they mean: turned or stored."""
-    if orientation == _UPRIGHT:
-        return True
-    return orientation >= _LYING and picture.width != picture.height and tall is not None
-
-
-def _classes(boxes: Iterable[list[float]]) -> frozenset[int]:
-    return frozenset(int(row[0]) for row in boxes)

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.dispatch import receiver
 from django.utils import timezone
 
-from datasets import arriving, resplit
+from datasets import arriving, copies
 from datasets.models import Import, uploads_storage
 from jobs.housekeeping import housekeeping
 from jobs.states import Status
@@ -26,7 +26,7 @@ def _keep_house(**_: Any) -> None:
     remove_spent_uploads()
     remove_unowned_uploads()
     arriving.remove_expired()
-    resplit.sweep()
+    copies.sweep()
 
 
 def remove_spent_uploads() -> None:

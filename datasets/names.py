@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datasets.problems import Problems
 
 MAX_CLASSES = 2000
-_LONGEST_CLASS = 100
+LONGEST_CLASS = 100
 _LONGEST_FILE = 255
 
 
@@ -41,7 +41,7 @@ def class_names(raw: Sequence[str], problems: Problems) -> tuple[str, ...]:
     names: list[str] = []
     taken: set[str] = set()
     for index, given in enumerate(raw):
-        name = printable(given)[:_LONGEST_CLASS].strip() or f"class_{index}"
+        name = printable(given)[:LONGEST_CLASS].strip() or f"class_{index}"
         unique = _numbered(name, taken)
         if unique != composed(given).strip():
             problems.add("class_renamed", f"{index}: {unique}")
@@ -56,7 +56,7 @@ def _numbered(name: str, taken: set[str]) -> str:
     while unique in taken:
         number += 1
         end = f" ({number})"
-        unique = name[: _LONGEST_CLASS - len(end)] + end
+        unique = name[: LONGEST_CLASS - len(end)] + end
     return unique
 
 

@@ -22,6 +22,10 @@ register(
     _("{count} pictures are byte for byte like another one; each is kept once, with all boxes."),
 )
 register(
+    "picture_came_again",
+    _("{count} pictures were in the dataset before; they have the boxes of this import now."),
+)
+register(
     "picture_unlabelled",
     _("{count} pictures have no usable label; they count as pictures with nothing on them."),
     _("An empty label file says that nothing is in a picture."),

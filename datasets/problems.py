@@ -1,5 +1,7 @@
 """What an import left out or repaired: counted by code, with a few examples, in little memory."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypedDict
 
@@ -28,6 +30,8 @@ class Problems:
 
     def __init__(self) -> None:
         self._tallies: dict[str, _Tally] = {}
+        #: Codes since somebody began to watch.
+        self._seen: set[str] = set()
 
     def add(self, code: str, example: str = "", count: int = 1) -> None:
         """Count a problem.
@@ -37,10 +41,18 @@ class Problems:
             example: where it is, as `labels/a.txt:3`.
             count: how many there are of it.
         """
+        self._seen.add(code)
         tally = self._tallies.setdefault(code, _Tally())
         tally.count += count
         if example and len(tally.examples) < MOST_EXAMPLES:
             tally.examples.append(example)
+
+    @contextmanager
+    def watched(self) -> Iterator[set[str]]:
+        """Yield a set that in the end holds the codes that were counted meanwhile."""
+        seen: set[str] = set()
+        self._seen = seen
+        yield seen
 
     def count(self, code: str) -> int:
         """Return how many there are of a kind."""

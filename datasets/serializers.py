@@ -55,6 +55,20 @@ class _NewImportSerializer(SplitSerializer, ScopedSerializer):
     source = serializers.ChoiceField(  # type: ignore[assignment]
         choices=Import.Source.choices, default=Import.Source.ZIP
     )
+    review = serializers.BooleanField(
+        default=False, help_text="the version waits for `confirm` before it can be used"
+    )
+    mode = serializers.ChoiceField(
+        choices=["replace", "add"],
+        default="replace",
+        help_text="whether the pictures of the dataset's newest version stay in the next one",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Say what the mode means."""
+        attrs = super().validate(attrs)
+        attrs["adds"] = attrs.pop("mode") == "add"
+        return attrs
 
 
 class NewImportSerializer(_NewImportSerializer):
@@ -195,6 +209,13 @@ class VersionSerializer(ScopedModelSerializer):
     classes = ClassSerializer(many=True, read_only=True)
     images = ImageCountsSerializer(source="*", read_only=True)
     warnings = serializers.SerializerMethodField()
+    status = serializers.SerializerMethodField()
+    needs_review = serializers.SerializerMethodField(
+        help_text="all is there, and waits for somebody to confirm it"
+    )
+    parent = serializers.PrimaryKeyRelatedField(  # type: ignore[var-annotated,assignment]
+        read_only=True, help_text="the version that it was made from, or that it adds to"
+    )
 
     class Meta:
         model = DatasetVersion
@@ -214,8 +235,21 @@ class VersionSerializer(ScopedModelSerializer):
             "layout",
             "warnings",
             "baselines",
+            "parent",
+            "needs_review",
             "created_at",
         ]
+
+    @extend_schema_field(serializers.ChoiceField(choices=["importing", "ready", "failed"]))
+    def get_status(self, version: DatasetVersion) -> str:
+        """Return whether it can be used; to a client, one that waits is still on its way."""
+        if version.status == DatasetVersion.Status.REVIEW:
+            return DatasetVersion.Status.IMPORTING.value
+        return version.status
+
+    def get_needs_review(self, version: DatasetVersion) -> bool:
+        """Return whether somebody has to confirm it before it can be used."""
+        return version.status == DatasetVersion.Status.REVIEW
 
     @extend_schema_field(WarningSerializer(many=True))
     def get_warnings(self, version: DatasetVersion) -> list[dict[str, Any]]:

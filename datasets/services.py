@@ -9,7 +9,7 @@ from django.db.models import RestrictedError
 
 import datasets.errors  # noqa: F401  registers the codes
 from accounts.models import User
-from datasets import cleaning, resplit
+from datasets import cleaning, copies, resplit
 from datasets.models import Dataset, DatasetVersion, Import, ImportSecret
 from datasets.names import printable
 from datasets.sources.custom_vision.address import Address
@@ -35,6 +35,8 @@ def create_import(
     split_seed: int = 0,
     test_ratio: float = 0.0,
     keep_splits: bool = True,
+    review: bool = False,
+    adds: bool = False,
 ) -> Import:
     """Queue the import of a stored ZIP as the next version of a dataset.
 
@@ -44,14 +46,17 @@ def create_import(
         dataset_name: of the new one; the file's name where it is empty.
         split_ratio: share of the pictures that goes to validation, 0 < r < 1.
         test_ratio: share that goes to the test; with the other one below 1.
+        review: somebody confirms the version before it can be used.
+        adds: the pictures of the dataset's newest version stay, and these come to them.
 
     Raises:
-        UserError: the dataset is another project's, its name is taken, `split_shares`, or
-            `upload_used`.
+        UserError: the dataset is another project's, its name is taken, `split_shares`,
+            `upload_used`, or `dataset_busy`.
         ValidationError: the name is not one.
     """
     job = Import(pk=upload.import_id, project=project, created_by=user, source=Import.Source.ZIP)
     job.keep_splits, job.file_name = keep_splits, upload.file_name
+    job.review, job.adds = review, adds
     job.file.name = upload.name
     name = dataset_name or _name_after(job.file_name)
     with transaction.atomic():
@@ -74,6 +79,8 @@ def create_custom_vision_import(
     split_seed: int = 0,
     test_ratio: float = 0.0,
     include_untagged: bool = False,
+    review: bool = False,
+    adds: bool = False,
 ) -> Import:
     """Queue the import of a Custom Vision project as the next version of a dataset.
 
@@ -85,14 +92,18 @@ def create_custom_vision_import(
         split_ratio: share of the pictures that goes to validation, 0 < r < 1.
         test_ratio: share that goes to the test; with the other one below 1.
         include_untagged: take pictures without a tag as pictures with nothing on them.
+        review: somebody confirms the version before it can be used.
+        adds: the pictures of the dataset's newest version stay, and these come to them.
 
     Raises:
-        UserError: the dataset is another project's, or its name is taken; `split_shares`.
+        UserError: the dataset is another project's, or its name is taken; `split_shares`, or
+            `dataset_busy`.
         ValidationError: the name is not one.
     """
     job = Import(project=project, created_by=user, source=Import.Source.CUSTOM_VISION)
     job.endpoint, job.origin = address.endpoint, address.project
     job.include_untagged = include_untagged
+    job.review, job.adds = review, adds
     with _new_version(
         job, dataset, dataset_name or _CUSTOM_VISION, (split_ratio, split_seed, test_ratio)
     ):
@@ -112,6 +123,8 @@ def _new_version(
     with transaction.atomic():
         _lock(job.project)
         home = dataset or _new_dataset(job.project, name)
+        if job.adds:
+            _check_quiet(home)
         job.version = next_version(home, job.source, *split)
         job.save()
         yield
@@ -190,10 +203,10 @@ def resplit_version(
 
 def copy_version(
     *, version: DatasetVersion, split_ratio: float, split_seed: int = 0, test_ratio: float = 0.0
-) -> AbstractContextManager[resplit.Copy]:
+) -> AbstractContextManager[copies.Copy]:
     """Do what takes long of `resplit_version`; a copy that is not published goes at the end."""
     _check_shares(split_ratio, test_ratio)
-    return resplit.copied(version, split_ratio, split_seed, test_ratio)
+    return resplit.divided(version, split_ratio, split_seed, test_ratio)
 
 
 def restore_version(*, version: DatasetVersion) -> DatasetVersion:
@@ -206,13 +219,20 @@ def restore_version(*, version: DatasetVersion) -> DatasetVersion:
         return publish_copy(copy=copy)
 
 
-def publish_copy(*, copy: resplit.Copy) -> DatasetVersion:
+def publish_copy(*, copy: copies.Copy) -> DatasetVersion:
     """Make a copy the next version that can be used; this may be part of a transaction.
 
     Raises:
         UserError: `dataset_gone`.
     """
-    return resplit.publish(copy)
+    return copies.publish(copy)
+
+
+def _check_quiet(dataset: Dataset) -> None:
+    """Refuse to add to a dataset while its next version is on the way: which is the newest?"""
+    open_ones = [DatasetVersion.Status.IMPORTING, DatasetVersion.Status.REVIEW]
+    if dataset.versions.filter(status__in=open_ones).exists():
+        raise UserError("dataset_busy")
 
 
 def _check_shares(split_ratio: float, test_ratio: float) -> None:

@@ -1,38 +1,45 @@
 """Counts what a version holds while its images pass by, once, in little memory."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from datasets import image_problems
+from datasets.class_examples import ClassExamples
 from datasets.fingerprint import Fingerprint
 from datasets.health import Health
 from datasets.models import DatasetClass, DatasetImage, DatasetVersion, ImageClass
-from datasets.sources.base import Counted
 
 
 class Tally:
     """The numbers of a version: images a split, boxes and images a class, fingerprint, health."""
 
-    def __init__(self, classes: Sequence[DatasetClass]) -> None:
+    def __init__(self, version: DatasetVersion, classes: Sequence[DatasetClass]) -> None:
         """Start at nothing.
 
         Args:
+            version: that is counted; its images come by `add`.
             classes: rows of the version, in the order of their indexes.
         """
+        self._version = version
         self.classes = classes
         self._fingerprint = Fingerprint([row.name for row in classes])
         self._health = Health()
+        self._examples = ClassExamples()
         self._images: Counter[str] = Counter()
         self._boxes: Counter[int] = Counter()
         self._shown: Counter[int] = Counter()
 
-    def add(self, images: Iterable[Any]) -> None:
-        """Count images (with their pictures), and save which classes each of them holds."""
+    def add(self, images: Sequence[Any]) -> None:
+        """Count images (with their pictures), and save what each of them holds, and is odd with."""
         ImageClass.objects.bulk_create([use for image in images for use in self._uses(image)])
+        odd = {image.pk: codes for image in images if (codes := self._measured(image))}
+        if odd:
+            image_problems.note(self._version, odd)
 
     def _uses(self, image: Any) -> list[ImageClass]:
         self._images[image.split] += 1
-        self._health.add(image)
+        self._examples.add(image)
         self._fingerprint.add(image.picture.content_digest, image.split, image.boxes)
         counted = Counter(int(row[0]) for row in image.boxes)
         self._boxes.update(counted)
@@ -43,6 +50,12 @@ class Tally:
             for index, number in counted.items()
         ]
 
+    def _measured(self, image: Any) -> list[str]:
+        odd = [f"health_{kind}" for kind in self._health.add(image)]
+        if image.group is not None:
+            odd.append("look_alike")
+        return odd if image.boxes else [*odd, "no_box"]
+
     @property
     def images(self) -> int:
         """How many images there are."""
@@ -52,20 +65,13 @@ class Tally:
         """Return how many images a split has."""
         return self._images[split]
 
-    def counted(self) -> Counted:
-        """Return what there is of each class."""
-        indexes = [row.index for row in self.classes]
-        return Counted(
-            images=self.images,
-            boxes=tuple(self._boxes[index] for index in indexes),
-            images_with=tuple(self._shown[index] for index in indexes),
-        )
-
     def save_classes(self) -> None:
         """Write how often each class occurs."""
         for row in self.classes:
             row.boxes, row.images = self._boxes[row.index], self._shown[row.index]
-        DatasetClass.objects.bulk_update(self.classes, ["boxes", "images"], batch_size=500)
+            row.examples = self._examples.of(row.index)
+        fields = ["boxes", "images", "examples"]
+        DatasetClass.objects.bulk_update(self.classes, fields, batch_size=500)
 
     def fields(self) -> dict[str, Any]:
         """Return what the version's row says once it is ready."""
@@ -76,5 +82,5 @@ class Tally:
             "test_images": self.of(DatasetImage.Split.TEST),
             "boxes": self._boxes.total(),
             "fingerprint": self._fingerprint.hexdigest(),
-            "health": self._health.row(),
+            "health": {**self._health.row(), "problems": image_problems.counted(self._version)},
         }

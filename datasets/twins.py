@@ -1,6 +1,6 @@
 """Further records of one picture: what they say is joined when they come, in the memory of one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from datasets.boxes import MAX_BOXES, Box, rounded
@@ -8,6 +8,8 @@ from datasets.sources.base import LabelState, PictureRecord
 
 #: `upright` and `tall` of a record.
 Sight = tuple[bool, bool | None]
+#: [[class_index, x1, y1, x2, y2], …] in pixels.
+Rows = Iterable[list[float]]
 
 
 @dataclass
@@ -45,3 +47,23 @@ class Twins:
         """Yield the boxes, equal ones once, by how the picture was seen when they were drawn."""
         for sight, boxes in self._boxes.items():
             yield sight, tuple(boxes.values())
+
+
+def joined(
+    boxes: Iterable[list[float]], more: Iterable[list[float]]
+) -> tuple[list[list[float]], int]:
+    """Return rows with those that are not among them yet, and how many had no room.
+
+    Args:
+        boxes: [class_index, x1, y1, x2, y2] in pixels, as is `more`.
+    """
+    rows = {tuple(row): row for row in boxes}
+    left_out = 0
+    for row in more:
+        if tuple(row) in rows:
+            continue
+        if len(rows) < MAX_BOXES:
+            rows[tuple(row)] = row
+        else:
+            left_out += 1
+    return list(rows.values()), left_out

@@ -2,7 +2,14 @@
 
 from django.urls import path
 
-from datasets import custom_vision_views, gallery_views, import_views, version_views, views
+from datasets import (
+    custom_vision_views,
+    gallery_views,
+    import_views,
+    review_views,
+    version_views,
+    views,
+)
 
 app_name = "datasets"
 urlpatterns = [
@@ -38,6 +45,16 @@ urlpatterns = [
         "dataset-versions/<uuid:version_id>/restore/",
         version_views.version_restore,
         name="version_restore",
+    ),
+    path(
+        "dataset-versions/<uuid:version_id>/review/",
+        review_views.version_review,
+        name="version_review",
+    ),
+    path(
+        "dataset-versions/<uuid:version_id>/discard/",
+        review_views.version_discard,
+        name="version_discard",
     ),
     path("images/<uuid:image_id>/", gallery_views.image_detail, name="image_detail"),
 ]

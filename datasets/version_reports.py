@@ -1,4 +1,4 @@
-"""What the API tells of a version beyond its rows: health, differences; and how to restore one."""
+"""What the API tells of a version beyond its rows, and how one becomes another."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,21 +12,25 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.idempotency import idempotent
-from datasets import resplit, services
+from datasets import resplit, reviewing, services
 from datasets.comparison import compare
 from datasets.comparison_serializers import CompareQuerySerializer, ComparisonSerializer
+from datasets.copies import Copy
+from datasets.edit_serializers import EditSerializer
 from datasets.health_serializers import HealthSerializer, health_of
 from datasets.models import DatasetVersion
-from datasets.resplit import Copy
 from datasets.serializers import VersionSerializer
 from jobs.errors import UserError
 from projects.viewsets import ProjectScopedViewSet
 
+#: What a version is before its classes can be changed, and what it is told otherwise.
+_STATUS_BEFORE = {"edit": DatasetVersion.Status.READY, "confirm": DatasetVersion.Status.REVIEW}
+_REFUSED = {"edit": "version_not_ready", "confirm": "version_confirmed"}
 _WITH = OpenApiParameter("with", UUID, required=True, description="the earlier version")
 
 
 class VersionReportsMixin(ProjectScopedViewSet):
-    """Adds health, comparison and restoring to the endpoint of versions."""
+    """Adds health, comparison, changes and restoring to the endpoint of versions."""
 
     def _ready(self) -> DatasetVersion:
         version: DatasetVersion = self.get_object()
@@ -58,6 +62,41 @@ class VersionReportsMixin(ProjectScopedViewSet):
         """Copy the version as it is, before anything is locked."""
         with resplit.restored(self.get_object()) as copy:
             yield copy
+
+    @contextmanager
+    def _edited(self, request: Request) -> Iterator[Copy | None]:
+        """Copy the version with what is asked for, before anything is locked."""
+        version = self.get_object()
+        if version.status != _STATUS_BEFORE[self.action]:
+            raise UserError(_REFUSED[self.action])
+        body = EditSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        with reviewing.prepared_edit(version, body.edit) as copy:
+            yield copy
+
+    @extend_schema(request=EditSerializer, responses={201: VersionSerializer})
+    @action(detail=True, methods=["post"])
+    @idempotent(prepare=_edited)
+    def edit(self, request: Request, copy: Copy | None, *_: Any, **__: Any) -> Response:
+        """Change classes and mend labels of a version: this makes the next one."""
+        made = reviewing.apply_edit(version=self.get_object(), copy=copy)
+        return Response(self.shown(made), status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=EditSerializer, responses=VersionSerializer)
+    @action(detail=True, methods=["post"])
+    @idempotent(prepare=_edited)
+    def confirm(self, request: Request, copy: Copy | None, *_: Any, **__: Any) -> Response:
+        """Make a version ready that waits for it, with what is to be changed before."""
+        made = reviewing.apply_edit(version=self.get_object(), copy=copy)
+        return Response(self.shown(made))
+
+    @extend_schema(request=None, responses={204: None})
+    @action(detail=True, methods=["post"])
+    @idempotent()
+    def discard(self, request: Request, *_: Any, **__: Any) -> Response:
+        """Throw away a version that waits to be confirmed."""
+        reviewing.discard_version(version=self.get_object())
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=None, responses={201: VersionSerializer})
     @action(detail=True, methods=["post"])

@@ -19,7 +19,7 @@ from datasets.health_serializers import health_of
 from datasets.models import Dataset, DatasetVersion
 from datasets.preview import preview_of
 from jobs.errors import UserError
-from projects.access import EDITORS
+from projects.access import EDITORS, can_edit
 from projects.pages import get_project, render_page, require_role
 
 
@@ -81,6 +81,10 @@ def dataset_delete(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
 def version_detail(request: HttpRequest, version_id: UUID) -> HttpResponse:
     """Show whether a version can be trained on: classes, warnings, pictures, downloads."""
     version = _version(request, version_id)
+    if version.status == DatasetVersion.Status.REVIEW and can_edit(
+        request.user, version.dataset.project
+    ):
+        return redirect("datasets:version_review", version.pk)
     if version.status != DatasetVersion.Status.READY and hasattr(version, "import_job"):
         return redirect("datasets:import_detail", version.import_job.pk)
     preview = preview_of(version)

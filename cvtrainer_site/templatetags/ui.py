@@ -29,6 +29,7 @@ TONES = {
     Status.CANCELED: "",
     # Dataset versions
     "importing": "is-live",
+    "review": "is-warn",
     "ready": "is-good",
 }
 _CLASSES = {CheckboxInput: "form-check-input", Select: "form-select", RadioSelect: ""}

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -110,7 +110,9 @@ class CocoDataset:
     def records(self) -> Iterator[PictureRecord]:
         """Yield the pictures in the order of the tree."""
         for path in self._pictures:
-            yield self._record(path, self._named.get(path, []))
+            with self._problems.watched() as odd:
+                record = self._record(path, self._named.get(path, []))
+            yield replace(record, problems=frozenset(odd))
 
     def _record(self, path: str, named: list[tuple[_Labels, Any]]) -> PictureRecord:
         boxes: dict[tuple[float, ...], Box] = {}

@@ -5,6 +5,7 @@ The format: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/devkit_doc.pdf, secti
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from datasets import names
@@ -96,10 +97,12 @@ class VocDataset:
     def records(self) -> Iterator[PictureRecord]:
         """Yield the pictures in the order of the tree."""
         for path, label in self._pairs.label_of.items():
-            annotation = _annotation(self._tree, label) if label else None
-            if label and annotation is None:
-                self._problems.add("label_file_unreadable", label)
-            yield self._record(path, label or "", annotation)
+            with self._problems.watched() as odd:
+                annotation = _annotation(self._tree, label) if label else None
+                if label and annotation is None:
+                    self._problems.add("label_file_unreadable", label)
+                record = self._record(path, label or "", annotation)
+            yield replace(record, problems=frozenset(odd))
 
     def _record(self, path: str, label: str, annotation: Annotation | None) -> PictureRecord:
         boxes, tall = self._boxes(path, label, annotation)

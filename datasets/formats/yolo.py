@@ -67,13 +67,15 @@ class YoloDataset:
     def records(self) -> Iterator[PictureRecord]:
         """Yield the pictures in the order of the tree."""
         for path, label in self._pairs.label_of.items():
-            read = self._read(label)
+            with self._problems.watched() as odd:
+                read = self._read(label)
             yield PictureRecord(
                 key=path,
                 file_name=names.file_name(path),
                 split=self._splits.of(path),
                 state=read.state,
                 boxes=read.labels.boxes,
+                problems=frozenset(odd),
             )
 
     def _read(self, path: str | None) -> _Read:

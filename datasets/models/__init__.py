@@ -15,6 +15,7 @@ from datasets.models.versions import (
     DatasetImage,
     DatasetVersion,
     ImageClass,
+    ImageProblem,
     ImageQuerySet,
 )
 
@@ -24,6 +25,7 @@ __all__ = [
     "DatasetImage",
     "DatasetVersion",
     "ImageClass",
+    "ImageProblem",
     "ImageQuerySet",
     "Import",
     "ImportEvent",

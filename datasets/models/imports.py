@@ -52,6 +52,12 @@ class Import(Job):
         max_length=36, blank=True, help_text="id of the project in Custom Vision"
     )
     include_untagged = models.BooleanField(default=False)
+    review = models.BooleanField(
+        default=False, help_text="somebody checks the classes before the version can be used"
+    )
+    adds = models.BooleanField(
+        default=False, help_text="the newest version's pictures stay, and these come to them"
+    )
     report = models.JSONField(default=dict, blank=True)
 
     objects = ImportQuerySet.as_manager()  # type: ignore[misc]

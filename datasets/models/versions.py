@@ -42,6 +42,10 @@ class VersionQuerySet(ScopedQuerySet):
         """Versions that can be trained on."""
         return self.filter(status=DatasetVersion.Status.READY)
 
+    def whole(self) -> Self:
+        """Versions that hold all of their pictures, whether or not somebody is to confirm them."""
+        return self.filter(status__in=DatasetVersion.WHOLE)
+
 
 class DatasetVersion(models.Model):
     """Pictures with their boxes and split, frozen once ready: a run can always be repeated."""
@@ -50,14 +54,24 @@ class DatasetVersion(models.Model):
         """Whether it can be used."""
 
         IMPORTING = "importing", _("Importing")
+        REVIEW = "review", _("To be checked")
         READY = "ready", _("Ready")
         FAILED = "failed", _("Failed")
+
+    WHOLE: ClassVar = (Status.READY, Status.REVIEW)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.IMPORTING)
     source = models.CharField(max_length=20)
+    parent = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="children",
+        help_text="the version that it was made from, or that it adds to",
+    )
     split_ratio = models.FloatField()
     test_ratio = models.FloatField(default=0)
     split_seed = models.PositiveIntegerField(default=0)
@@ -102,6 +116,7 @@ class DatasetVersion(models.Model):
     def clear(self) -> None:
         """Remove the classes and images of a version that is not ready."""
         ImageClass.objects.filter(image__version=self).delete()
+        ImageProblem.objects.filter(version=self).delete()
         # Only the keys: the rows of a large version would not fit into memory with their boxes.
         DatasetImage.objects.filter(version=self).only("pk").delete()
         DatasetClass.objects.filter(version=self).delete()
@@ -115,6 +130,9 @@ class DatasetClass(models.Model):
     name = models.CharField(max_length=100)
     boxes = models.PositiveIntegerField(default=0)
     images = models.PositiveIntegerField(default=0)
+    examples = models.JSONField(
+        default=list, blank=True, help_text="some of its boxes: [[image, x1, y1, x2, y2], …]"
+    )
 
     class Meta:
         ordering: ClassVar = ["index"]
@@ -142,9 +160,9 @@ class ImageQuerySet(ScopedQuerySet):
             yield rows
             last = rows[-1].position
 
-    def ready(self) -> Self:
-        """Images of versions that are ready: what is half imported is shown to nobody."""
-        return self.filter(version__status=DatasetVersion.Status.READY)
+    def whole(self) -> Self:
+        """Images of versions that are whole: what is half imported is shown to nobody."""
+        return self.filter(version__status__in=DatasetVersion.WHOLE)
 
 
 class DatasetImage(models.Model):
@@ -202,3 +220,22 @@ class ImageClass(models.Model):
 
     def __str__(self) -> str:
         return f"{self.image_id} {self.dataset_class_id}"
+
+
+class ImageProblem(models.Model):
+    """That something is odd about an image or its labels (image_problems.py names the codes)."""
+
+    version = models.ForeignKey(DatasetVersion, on_delete=models.CASCADE, related_name="+")
+    image = models.ForeignKey(DatasetImage, on_delete=models.CASCADE, related_name="problems")
+    code = models.CharField(max_length=40)
+
+    class Meta:
+        constraints: ClassVar = [
+            # What the gallery's filter looks in, and how many there are of each.
+            models.UniqueConstraint(
+                fields=["version", "code", "image"], name="datasets_imageproblem_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.image_id} {self.code}"

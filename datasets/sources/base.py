@@ -38,6 +38,7 @@ class PictureRecord:
         tall: whether the labels say that the picture is higher than wide, where they say it: this
             tells which of the two they mean where the camera was held upright.
         turn_unknown: nobody says which of the two they mean where `tall` does not tell it.
+        problems: codes of what is odd about its labels, which `Problems` has counted.
     """
 
     key: str
@@ -48,6 +49,7 @@ class PictureRecord:
     upright: bool = False
     tall: bool | None = None
     turn_unknown: bool = False
+    problems: frozenset[str] = frozenset()
 
 
 class SourceLost(UserError):

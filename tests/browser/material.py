@@ -9,8 +9,8 @@ from typing import Any
 from django.core.files.base import ContentFile
 from PIL import Image, ImageDraw
 
-from datasets.health import Health
-from datasets.models import DatasetImage, DatasetVersion, ImageClass, Picture
+from datasets.models import DatasetImage, DatasetVersion, Picture
+from datasets.tally import Tally
 from tests.factories import make_dataset, make_import, make_version
 
 SIZE = (160, 120)
@@ -26,16 +26,22 @@ def drawing(number: int) -> bytes:
     return file.getvalue()
 
 
-def make_gallery(project: Any, *, pictures: int = 6) -> DatasetVersion:
-    """Return a ready version with pictures; every second one has a bottle beside its can."""
+def make_gallery(project: Any, *, pictures: int = 6, **fields: Any) -> DatasetVersion:
+    """Return a ready version with pictures; every second one has a bottle beside its can.
+
+    Args:
+        fields: of the version, in place of what is counted.
+    """
     version = make_version(make_dataset(project, name="Kệ tháng 11"), train_images=0, boxes=0)
     make_import(project, version=version, status="succeeded", file_name="ke.zip")
-    can, bottle = version.classes.all()
-    health = Health()
+    can, bottle = classes = list(version.classes.all())
+    tally = Tally(version, classes)
     for number in range(pictures):
         boxes = [[can.index, *map(float, _BOX)]]
         if number % 2:
             boxes.append([bottle.index, 100.0, 10.0, 150.0, 110.0])
+        if number == 3:
+            boxes.append([bottle.index, 5.0, 5.0, 8.0, 8.0])
         image = DatasetImage.objects.create(
             version=version,
             picture=_picture(project, number),
@@ -44,12 +50,10 @@ def make_gallery(project: Any, *, pictures: int = 6) -> DatasetVersion:
             split="val" if number < 2 else "train",
             boxes=boxes,
         )
-        health.add(image)
-        for row in (can, bottle)[: len(boxes)]:
-            ImageClass.objects.create(image=image, dataset_class=row, boxes=1)
-    version.train_images, version.val_images = pictures - 2, 2
-    version.health = health.row()
-    version.save()
+        tally.add([image])
+    tally.save_classes()
+    DatasetVersion.objects.filter(pk=version.pk).update(**{**tally.fields(), **fields})
+    version.refresh_from_db()
     return version
 
 

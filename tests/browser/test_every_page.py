@@ -15,6 +15,7 @@ from tests.factories import make_import, make_model, make_project, make_run, mak
 def pages_of(project: Project) -> list[str]:
     """Return the addresses of all pages, each with something on it."""
     version = make_gallery(project)
+    waiting = make_gallery(make_project(project.created_by, name="Chờ xác nhận"), status="review")
     newer = make_version(version.dataset, classes=("can", "hộp"))
     failed = make_import(project, status="failed", error={"code": "archive_not_zip", "params": {}})
     running = make_import(project, progress={"phase": "pictures", "done": 3, "total": 9})
@@ -42,6 +43,11 @@ def pages_of(project: Project) -> list[str]:
         reverse("datasets:dataset_edit", args=[version.dataset.pk]),
         reverse("datasets:version_detail", args=[version.pk]),
         reverse("datasets:version_health", args=[version.pk]),
+        reverse("datasets:version_review", args=[version.pk]),
+        reverse("datasets:version_review", args=[waiting.pk]),
+        reverse("datasets:version_detail", args=[waiting.pk]),
+        reverse("datasets:import_detail", args=[waiting.import_job.pk]),
+        reverse("datasets:dataset_list", args=[waiting.dataset.project_id]),
         reverse("datasets:version_compare", args=[newer.pk, version.pk]),
         reverse("datasets:image_list", args=[version.pk]),
         reverse("datasets:image_detail", args=[version.images.first().pk]),

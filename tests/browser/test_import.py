@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from accounts.models import User
+from datasets.models import DatasetVersion
 from projects.models import Project
 from tests.browser.material import make_zip
 from tests.services.programs import Programs
@@ -20,6 +21,7 @@ def test_a_zip_becomes_pictures_with_boxes(
     page.wait_for_load_state("networkidle")
     page.set_input_files("input[type=file]", make_zip(tmp_path))
     page.wait_for_function("document.querySelector('[name=dataset_name]').value === 'Kệ bia'")
+    page.uncheck("[name=review]")
     page.click("[data-submit] button")
     page.wait_for_url("**/imports/*/")
     page.wait_for_selector("#job [data-status=succeeded]", timeout=60_000)
@@ -27,6 +29,25 @@ def test_a_zip_becomes_pictures_with_boxes(
     assert "is-done" in (page.locator("#steps .step >> nth=0").get_attribute("class") or "")
     assert page.locator("[data-log-lines] div").count() > 0
     assert page.locator("#toasts .notice").count() == 0
+
+
+def test_what_came_in_can_be_thrown_away_instead_of_confirmed(
+    visit: Any, editor: User, project: Project, programs: Programs, tmp_path: Path
+) -> None:
+    programs.worker("imports")
+    page = visit(editor).open(f"/projects/{project.pk}/import/")
+    page.wait_for_load_state("networkidle")
+    page.set_input_files("input[type=file]", make_zip(tmp_path))
+    page.wait_for_function("document.querySelector('[name=dataset_name]').value === 'Kệ bia'")
+    page.click("[data-submit] button")
+    page.wait_for_selector("#job [data-status=succeeded]", timeout=60_000)
+    assert "is-next" in (page.locator("#steps .step >> nth=0").get_attribute("class") or "")
+    page.click("main header a.btn-primary")
+    page.wait_for_url("**/review/")
+    page.click("details.fold summary")
+    page.click("details.fold button.btn-danger")
+    page.wait_for_url("**/data/")
+    assert DatasetVersion.objects.count() == 0
 
 
 def test_what_is_wrong_with_a_file_is_said_before_it_is_sent(

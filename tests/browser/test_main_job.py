@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Page
 
 from accounts.models import User
+from datasets.models import DatasetClass
 from tests.browser.visitor import DESK, PHONE, Visitor
 from tests.factories import PASSWORD
 from tests.services.programs import Programs
@@ -74,8 +75,22 @@ class Walk:
         tile = self.page.locator("#job .tile").first
         assert tile.locator("rect").count() > 0, "no boxes are drawn on the pictures"
 
-    def train(self) -> None:
+    def confirm(self) -> None:
         self.page.locator("#job a.btn-primary").click()
+        self.page.locator(".crops svg").first.wait_for()
+        self.page.wait_for_load_state("networkidle")
+        name = self.page.locator("[data-class] [name=name]").first
+        assert name.input_value() == "hộp đỏ"
+        self.page.locator("[data-move='1']").first.click()
+        assert self.page.locator("[data-class] [name=name]").nth(1).input_value() == "hộp đỏ"
+        name.fill("lon")
+        self.look("review")
+        self.page.click("main header button.btn-primary")
+        self.page.wait_for_url("**/dataset-versions/*-*/")
+        self.look("confirmed")
+
+    def train(self) -> None:
+        self.page.locator("main header a.btn-primary").click()
         self.page.wait_for_load_state("networkidle")
         self.look("new-training")
         self.page.select_option("[name=base_model]", "yolov8n-scratch")
@@ -142,6 +157,8 @@ def test_from_a_zip_to_counts(
     walk.sign_in()
     walk.make_project()
     walk.import_zip(archive)
+    walk.confirm()
+    assert list(DatasetClass.objects.values_list("name", flat=True)) == ["lon", "hộp đỏ"]
     walk.train()
     assert TrainingRun.objects.get().epochs.count() == _EPOCHS
     walk.detect(pictures)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from accounts.models import User
 from datasets import services
-from datasets.health import Health, _has_twins, _overlap
+from datasets.health import Health, _overlap, twins
 from datasets.health_serializers import health_of
 from datasets.models import DatasetImage, DatasetVersion, Picture
 from tests import factories
@@ -89,7 +89,7 @@ class TestMeasures:
     def test_twins_are_found_as_by_comparing_each_with_each(self, shapes: list[Any]) -> None:
         rows = [[0, x, y, x + width, y + height] for x, y, width, height in shapes]
         pairs = ((a, b) for n, a in enumerate(rows) for b in rows[n + 1 :])
-        assert _has_twins(rows) == any(_overlap(a, b) >= 0.9 for a, b in pairs)
+        assert bool(twins(rows)) == any(_overlap(a, b) >= 0.9 for a, b in pairs)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -132,7 +132,7 @@ def test_killed_again_and_again_it_becomes_what_it_would_have_been(
         kills += 1
         now = fresh(job)
         assert now.version.status == DatasetVersion.Status.IMPORTING
-        assert not DatasetImage.objects.ready().filter(version=now.version).exists()
+        assert not DatasetImage.objects.whole().filter(version=now.version).exists()
         assert reconcile.worker_gone(worker=now.worker) == 1
 
     assert kills > 6

@@ -69,7 +69,7 @@ def test_an_import_over_the_api_survives_kills_of_its_worker(
     seen, kills, deadline = 0, 0, time.monotonic() + 150
     while True:
         # Looked at first: what is shown belongs to an import that has succeeded by then.
-        is_shown = DatasetImage.objects.ready().filter(version=job.version).exists()
+        is_shown = DatasetImage.objects.whole().filter(version=job.version).exists()
         if (now := fresh(job)).status == Status.SUCCEEDED:
             break
         assert now.status in {Status.QUEUED, Status.RUNNING}, now.error

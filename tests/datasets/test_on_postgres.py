@@ -10,7 +10,7 @@ import pytest
 from tests.services.postgres import Postgres
 
 _HERE = Path(__file__).parent
-_TESTS = ["races", "import_faults", "api", "resplit"]
+_TESTS = ["races", "import_faults", "api", "resplit", "reviewing"]
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
-from datasets import resplit, services
+from datasets import copies, services
 from datasets.models import (
     Dataset,
     DatasetClass,
@@ -195,7 +195,7 @@ class TestKilled:
 
         between(die)
         with monkeypatch.context() as patched:
-            patched.setattr(resplit, "_discard", lambda _: None)
+            patched.setattr(copies, "_discard", lambda _: None)
             with pytest.raises(KeyboardInterrupt):
                 services.resplit_version(version=version, split_ratio=0.5)
         return version
@@ -227,7 +227,7 @@ class TestKilled:
         assert set(version.dataset.versions.values_list("pk", flat=True)) == {version.pk}
 
     def test_one_that_may_still_be_made_stays(self, version: DatasetVersion) -> None:
-        resplit.sweep()
+        copies.sweep()
         assert half_made().images.count() == 2
 
     def test_imports_and_what_is_ready_stay(
@@ -236,7 +236,7 @@ class TestKilled:
         waiting = queue_zip(project, owner, labelled_zip(2), dataset_name="other").version
         made = services.resplit_version(version=version, split_ratio=0.5)
         self.age()
-        resplit.sweep()
+        copies.sweep()
         kept = set(DatasetVersion.objects.values_list("pk", flat=True))
         assert kept == {version.pk, made.pk, waiting.pk}
 
@@ -248,7 +248,7 @@ class TestKilled:
 
         def sweep() -> None:
             self.age()
-            resplit.sweep()
+            copies.sweep()
 
         between(sweep)
         with pytest.raises(UserError, match="dataset_gone"):

@@ -1,0 +1,79 @@
+"""What may be odd about one picture or its labels: what the gallery filters by, and repairs mend.
+
+Import problems (problem_texts.py) are counted as they are met; these say which pictures they are
+of. Some are said by the source, the others are measured on what a version holds.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count
+from django.utils.translation import gettext_lazy as _
+
+from datasets.models import DatasetVersion, ImageProblem
+
+#: Measured anew for each version (tally.py), in the order in which they are shown.
+MEASURED: Mapping[str, Any] = {
+    "health_twins": _("Two boxes on one thing"),
+    "health_tiny": _("Tiny boxes"),
+    "health_huge": _("A box over the whole picture"),
+    "look_alike": _("Looks like another picture"),
+    "no_box": _("No box"),
+}
+#: Said by the import, and taken along by copies.
+SAID: Mapping[str, Any] = {
+    "picture_unlabelled": _("No usable label"),
+    "picture_twice": _("The same picture twice"),
+    "picture_turned": _("Turned upright"),
+    "picture_turn_doubtful": _("Boxes perhaps turned"),
+    "picture_converted": _("Converted colours"),
+    "label_file_unreadable": _("Label file unreadable"),
+    "no_label_usable": _("No line usable"),
+    "box_clipped": _("Boxes cut at the edge"),
+    "box_outside": _("Boxes outside of the picture"),
+    "box_without_area": _("Boxes without area"),
+    "class_out_of_range": _("Classes that do not exist"),
+    "label_not_a_number": _("Labels that are no numbers"),
+    "label_field_count": _("Labels with missing fields"),
+    "label_in_pixels": _("Labels in pixels"),
+    "label_twice": _("Labels that are there twice"),
+    "polygon_boxed": _("Boxes around polygons"),
+    "confidence_ignored": _("Labels with a sixth value"),
+    "too_many_boxes": _("Too many boxes"),
+    "size_unknown": _("Size not known"),
+    "tag_without_box": _("A tag without a box"),
+}
+TITLES: Mapping[str, Any] = {**MEASURED, **SAID}
+
+_BATCH = 1000
+
+
+def note(version: DatasetVersion, codes: Mapping[UUID, Iterable[str]]) -> None:
+    """Write which images of a version have which problems; other codes are ignored."""
+    ImageProblem.objects.bulk_create(
+        (
+            ImageProblem(version_id=version.pk, image_id=image, code=code)
+            for image, found in codes.items()
+            for code in found
+            if code in TITLES
+        ),
+        batch_size=_BATCH,
+        ignore_conflicts=True,
+    )
+
+
+def codes_of(version: DatasetVersion, images: Iterable[UUID]) -> dict[UUID, list[str]]:
+    """Return the problems of some images of a version."""
+    codes: dict[UUID, list[str]] = {}
+    rows = ImageProblem.objects.filter(version=version, image__in=list(images))
+    for image, code in rows.order_by("code").values_list("image", "code"):
+        codes.setdefault(image, []).append(code)
+    return codes
+
+
+def counted(version: DatasetVersion) -> dict[str, int]:
+    """Return how many images have each problem, in the order in which they are shown."""
+    rows = ImageProblem.objects.filter(version=version).values_list("code").order_by()
+    found = dict(rows.annotate(Count("pk")))
+    return {code: found[code] for code in TITLES if code in found}
