@@ -30,7 +30,11 @@ ADDRESSES = {
 
 @dataclass(frozen=True)
 class Step:
-    """One step: `state` is done, next, working, problem, or waiting for the step before it."""
+    """One step.
+
+    Attributes:
+        state: done, next, check, working, problem, or waiting for the step before it.
+    """
 
     number: int
     key: str
@@ -47,6 +51,7 @@ def with_steps(projects: QuerySet[Any]) -> QuerySet[Any]:
     annotated: QuerySet[Any] = projects.annotate(
         ready_datasets=_count(Dataset, "project", versions__status="ready"),
         ready_images=Subquery(versions.annotate(n=images).values("n")[:1]),
+        to_check=_count(Dataset, "project", versions__status="review"),
         importing=_count(Import, "project", status__in=ACTIVE),
         last_import=_last(Import),
         training=_count(TrainingRun, "project", status__in=ACTIVE),
@@ -81,6 +86,8 @@ def next_action(steps: list[Step]) -> dict[str, str]:
     for step in steps:
         if step.state == "working":
             return {"url": step.url, "action": str(_("See how it is doing"))}
+        if step.state == "check":
+            return {"url": step.url, "action": str(_("Check and confirm"))}
         if step.state in {"next", "problem"}:
             return {"url": step.url, "action": str(actions[step.key])}
     return {"url": steps[-1].url, "action": str(actions["detection"])}
@@ -92,6 +99,8 @@ def _data(project: Any) -> tuple[str, str]:
     if project.ready_datasets:
         n = project.ready_images or 0
         return "done", ngettext("{n} picture", "{n} pictures", n).format(n=as_text(n))
+    if project.to_check:
+        return "check", str(_("To be checked"))
     if project.last_import == Status.FAILED:
         return "problem", str(_("The import failed"))
     return "next", str(_("No data yet"))

@@ -41,7 +41,7 @@ def make_gallery(project: Any, *, pictures: int = 6, **fields: Any) -> DatasetVe
         if number % 2:
             boxes.append([bottle.index, 100.0, 10.0, 150.0, 110.0])
         if number == 3:
-            boxes.append([bottle.index, 5.0, 5.0, 8.0, 8.0])
+            boxes.append([bottle.index, 5.0, 5.0, 6.0, 6.0])
         image = DatasetImage.objects.create(
             version=version,
             picture=_picture(project, number),

@@ -41,7 +41,7 @@ def test_what_came_in_can_be_thrown_away_instead_of_confirmed(
     page.wait_for_function("document.querySelector('[name=dataset_name]').value === 'Kệ bia'")
     page.click("[data-submit] button")
     page.wait_for_selector("#job [data-status=succeeded]", timeout=60_000)
-    assert "is-next" in (page.locator("#steps .step >> nth=0").get_attribute("class") or "")
+    assert "is-check" in (page.locator("#steps .step >> nth=0").get_attribute("class") or "")
     page.click("main header a.btn-primary")
     page.wait_for_url("**/review/")
     page.click("details.fold summary")

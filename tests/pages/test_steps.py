@@ -38,6 +38,15 @@ def test_a_failed_first_import_is_a_problem(project: Project) -> None:
     assert states(project) == ["problem", "waiting", "waiting"]
 
 
+def test_data_that_waits_is_to_be_checked(project: Project) -> None:
+    dataset = make_dataset(project)
+    make_version(dataset, status="review")
+    assert states(project) == ["check", "waiting", "waiting"]
+    assert next_action(steps_by_id(project))["action"] == "Check and confirm"
+    make_version(dataset)
+    assert states(project) == ["done", "next", "waiting"]
+
+
 def test_ready_data_leads_to_training(project: Project) -> None:
     make_version(make_dataset(project))
     assert states(project) == ["done", "next", "waiting"]
