@@ -20,14 +20,20 @@ _VIEWS: Mapping[str, str] = {
     "first page": "",
     "last page": "page=last",
     "one class": "class=3",
+    "one class, last page": "class=3&page=last",
     "one class, validation": "class=3&split=val",
-    "text in names": "q=kệ-099",
+    "one class, validation, last page": "class=3&split=val&page=last",
+    "one problem": "problem=look_alike",
+    "one problem and class": "problem=look_alike&class=3",
+    "text in names": "q=kệ-09",
+    "text in names, one class": "q=kệ-09&class=3",
 }
 
 _FILL = """
 from random import Random
 from accounts.models import User
 from datasets.models import *
+from datasets.tally import Tally
 from projects.services import create_project
 random, count, places = Random(7), {count}, {{}}
 owner = User.objects.get(username="admin")
@@ -36,8 +42,9 @@ dataset = Dataset.objects.create(project=project, name="bench")
 version = DatasetVersion.objects.create(
     dataset=dataset, number=1, status="ready", source="zip", split_ratio=0.2,
     train_images=count * 4 // 5, val_images=count // 5, boxes=count * 10)
-classes = [DatasetClass.objects.create(version=version, index=i, name=f"lớp {{i}}", boxes=count)
+classes = [DatasetClass.objects.create(version=version, index=i, name=f"lớp {{i}}")
            for i in range(20)]
+tally = Tally(version, classes)
 for start in range(0, count, 1000):
     numbers = range(start, min(count, start + 1000))
     pictures = Picture.objects.bulk_create(Picture(
@@ -45,12 +52,12 @@ for start in range(0, count, 1000):
         size=1, file=f"{{n}}.jpg", thumbnail=f"{{n}}-t.jpg") for n in numbers)
     images = DatasetImage.objects.bulk_create(DatasetImage(
         version=version, picture=picture, position=n, file_name=f"kệ-{{n:06}}.jpg",
-        split="val" if n % 5 == 0 else "train",
+        split="val" if n % 5 == 0 else "train", group=n if n % 50 == 0 else None,
         boxes=[[random.randrange(20), 10.0 * k, 20.0, 10.0 * k + 90, 220.0] for k in range(10)])
         for n, picture in zip(numbers, pictures))
-    ImageClass.objects.bulk_create(
-        ImageClass(image=image, dataset_class=classes[index], boxes=1)
-        for image in images for index in sorted({{int(row[0]) for row in image.boxes}}))
+    tally.add(images)
+tally.save_classes()
+DatasetVersion.objects.filter(pk=version.pk).update(**tally.fields())
 print(version.pk)
 """
 

@@ -20,15 +20,10 @@ from accounts.parsers import LimitedJSONParser
 from datasets import exports, services
 from datasets.copies import Copy
 from datasets.custom_vision_preview import preview
+from datasets.image_problems import TITLES
 from datasets.materialize import class_names, data_yaml, mapping_text
-from datasets.models import (
-    Dataset,
-    DatasetClass,
-    DatasetImage,
-    DatasetVersion,
-    ImageClass,
-    Import,
-)
+from datasets.models import Dataset, DatasetClass, DatasetImage, DatasetVersion, Import
+from datasets.selection import Selection
 from datasets.serializers import (
     CustomVisionPreviewSerializer,
     DatasetSerializer,
@@ -173,6 +168,7 @@ class VersionViewSet(VersionReportsMixin, ListMixin, RetrieveMixin, ProjectScope
         parameters=[
             OpenApiParameter("split", enum=DatasetImage.Split.values),
             OpenApiParameter("class", description="index or name of a class"),
+            OpenApiParameter("problem", enum=list(TITLES), description="something odd about it"),
             OpenApiParameter("q", description="part of the file name"),
             OpenApiParameter("ordering", enum=["position", "-position", "file_name", "-file_name"]),
         ],
@@ -257,17 +253,13 @@ class ImageViewSet(ProjectScopedViewSet):
 
 
 def _filtered(version: DatasetVersion, wanted: dict[str, Any]) -> Any:
-    rows = DatasetImage.objects.whole().filter(version=version).select_related("picture")
-    if split := wanted.get("split"):
-        rows = rows.filter(split=split)
+    classes = None
     if name := wanted.get("class"):
         is_class = Q(name=name) | (Q(index=int(name)) if name.isdecimal() else Q())
-        classes = DatasetClass.objects.filter(is_class, version=version)
-        uses = ImageClass.objects.filter(dataset_class__in=classes)
-        rows = rows.filter(pk__in=uses.values("image"))
-    if text := wanted.get("q"):
-        rows = rows.filter(file_name__icontains=text)
-    return rows.order_by("position")
+        classes = list(DatasetClass.objects.filter(is_class, version=version))
+    plain = {key: wanted.get(key, "") for key in ("split", "problem")}
+    selection = Selection(version, classes=classes, text=wanted.get("q", ""), **plain)
+    return selection.images().whole().select_related("picture")
 
 
 def _picture_answer(request: Request, file: Any, file_name: str) -> Any:

@@ -4,18 +4,17 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from django.db.models import Exists, OuterRef
 from django.http import QueryDict
 from django.urls import reverse
 from django.utils.functional import cached_property
 
 from datasets.image_problems import TITLES
-from datasets.models import DatasetClass, DatasetImage, DatasetVersion, ImageClass, ImageProblem
+from datasets.models import DatasetClass, DatasetImage, DatasetVersion
+from datasets.names import composed
+from datasets.selection import Selection
 
 #: As many as boxes.css has colours; box-view.js counts the same way.
 COLOURS = 10
-#: What is on one picture in as many, or fewer, is looked up instead of looked for.
-_RARE = 20
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ class Filters:
     @property
     def text(self) -> str:
         """Return what file names must contain."""
-        return self.params.get("q", "").strip()[:100]
+        return composed(self.params.get("q", "").strip())[:100]
 
     @property
     def query(self) -> str:
@@ -110,40 +109,11 @@ class Filters:
         chosen.update({k: str(v) for k, v in values.items() if v not in ("", None)})
         return chosen.urlencode()
 
-    def images(self) -> Any:
-        """Return the images that pass, in their order, with their pictures."""
-        rows = DatasetImage.objects.filter(version=self.version).select_related("picture")
-        if self.split:
-            rows = rows.filter(split=self.split)
-        if self._class is not None:
-            uses = ImageClass.objects.filter(dataset_class=self._class.pk)
-            rows = self._those_in(rows, uses, self._class.images)
-        if self.problem:
-            odd = ImageProblem.objects.filter(version=self.version, code=self.problem)
-            rows = self._those_in(rows, odd, self.version.health["problems"][self.problem])
-        return rows.filter(file_name__icontains=self.text) if self.text else rows
-
-    def _those_in(self, rows: Any, among: Any, count: int) -> Any:
-        """Return the images that are among others: by a list of a few, or one by one of many.
-
-        Asked one by one in their order, the database stops when a page is full.
-        """
-        if count * _RARE < self.version.images_total:
-            return rows.filter(pk__in=among.values("image"))
-        return rows.filter(Exists(among.filter(image=OuterRef("pk"))))
-
-    def count(self) -> int:
-        """Return how many images pass; what the version knows already is not counted again."""
-        if self.text or (self.problem and (self.split or self._class)):
-            return int(self.images().count())
-        if self.problem:
-            return int(self.version.health["problems"][self.problem])
-        if self._class is None:
-            return self.version.images_in(self.split)
-        if not self.split:
-            return int(self._class.images)
-        uses = ImageClass.objects.filter(dataset_class=self._class.pk, image__split=self.split)
-        return uses.count()
+    @cached_property
+    def selection(self) -> Selection:
+        """Return what passes."""
+        classes = None if self._class is None else (self._class,)
+        return Selection(self.version, self.split, classes, self.problem, self.text)
 
     def tile(self, image: Any) -> Tile:
         """Return an image with its boxes as rectangles."""
@@ -209,21 +179,23 @@ class Place(TypedDict):
 
 def place_of(image: Any, filters: Filters) -> Place:
     """Return the place of an image among those that pass the filters, and its neighbours."""
-    rows = filters.images()
-    before = rows.filter(position__lt=image.position)
-    after = rows.filter(position__gt=image.position)
+    places = filters.selection.positions()
+    before = places.filter(position__lt=image.position)
+    after = places.filter(position__gt=image.position)
     gallery = reverse("datasets:image_list", args=[image.version_id])
     return {
         "number": before.count() + 1,
-        "total": rows.count(),
-        "previous_url": _address(before.order_by("-position").first(), filters),
-        "next_url": _address(after.order_by("position").first(), filters),
+        "total": filters.selection.count(),
+        "previous_url": _address(image, before.last(), filters),
+        "next_url": _address(image, after.first(), filters),
         "gallery_url": f"{gallery}?{filters.query}" if filters.query else gallery,
     }
 
 
-def _address(image: Any, filters: Filters) -> str:
-    if image is None:
+def _address(image: Any, position: int | None, filters: Filters) -> str:
+    """Return the address of the image at a position of the same version; nothing for none."""
+    if position is None:
         return ""
-    url = reverse("datasets:image_detail", args=[image.pk])
+    other = DatasetImage.objects.only("pk").get(version=image.version_id, position=position)
+    url = reverse("datasets:image_detail", args=[other.pk])
     return f"{url}?{filters.query}" if filters.query else url

@@ -11,22 +11,23 @@ from django.views.decorators.http import require_safe
 
 from datasets.gallery import Filters, boxes_of, counts_of, place_of, shape_of
 from datasets.models import DatasetImage, DatasetVersion
+from datasets.selection import Selection
 from projects.pages import render_page
 
 _IMAGES_A_PAGE = 48
 
 
 class _Pages(Paginator):  # type: ignore[type-arg]
-    """Pages of the images that pass, counted from what is known."""
+    """Pages of the positions of the images that pass, counted from what is known."""
 
-    def __init__(self, filters: Filters) -> None:
-        super().__init__(filters.images(), _IMAGES_A_PAGE)
-        self._filters = filters
+    def __init__(self, selection: Selection) -> None:
+        super().__init__(selection.positions(), _IMAGES_A_PAGE)
+        self._selection = selection
 
     @cached_property
     def count(self) -> int:
         """Return how many images there are on all pages."""
-        return self._filters.count()
+        return self._selection.count()
 
 
 @require_safe
@@ -36,8 +37,8 @@ def image_list(request: HttpRequest, version_id: UUID) -> HttpResponse:
     rows = DatasetVersion.objects.visible_to(request.user).select_related("dataset__project")
     version: DatasetVersion = get_object_or_404(rows, pk=version_id)
     filters = Filters(version, request.GET)
-    page = _Pages(filters).get_page(request.GET.get("page"))
-    tiles = [filters.tile(image) for image in page]
+    page = _Pages(filters.selection).get_page(request.GET.get("page"))
+    tiles = [filters.tile(image) for image in filters.selection.images_at(page)]
     return render_page(
         request,
         "datasets/image_list.html",

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Count
 from django.utils.translation import gettext_lazy as _
 
-from datasets.models import DatasetVersion, ImageProblem
+from datasets.models import DatasetImage, DatasetVersion, ImageProblem
 
 #: Measured anew for each version (tally.py), in the order in which they are shown.
 MEASURED: Mapping[str, Any] = {
@@ -51,9 +51,14 @@ _BATCH = 1000
 
 def note(version: DatasetVersion, codes: Mapping[UUID, Iterable[str]]) -> None:
     """Write which images of a version have which problems; other codes are ignored."""
+    images, keys = DatasetImage.objects.filter(version=version), list(codes)
+    places: dict[UUID, int] = {}
+    for start in range(0, len(keys), _BATCH):
+        some = images.filter(pk__in=keys[start : start + _BATCH])
+        places |= dict(some.values_list("pk", "position"))
     ImageProblem.objects.bulk_create(
         (
-            ImageProblem(version_id=version.pk, image_id=image, code=code)
+            ImageProblem(version_id=version.pk, image_id=image, position=places[image], code=code)
             for image, found in codes.items()
             for code in found
             if code in TITLES

@@ -14,5 +14,6 @@ _TILES = 12
 def preview_of(version: DatasetVersion) -> dict[str, Any]:
     """Return the class table and the first pictures of a version."""
     filters = Filters(version, QueryDict())
-    tiles = [filters.tile(image) for image in filters.images()[:_TILES]]
+    chosen = filters.selection
+    tiles = [filters.tile(image) for image in chosen.images_at(chosen.positions()[:_TILES])]
     return {"classes": class_table(version), "tiles": tiles, "shape": shape_of(tiles)}

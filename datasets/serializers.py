@@ -8,6 +8,7 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from datasets.custom_vision_preview import address_of
+from datasets.image_problems import TITLES
 from datasets.models import Dataset, DatasetImage, DatasetVersion, Import
 from datasets.split_serializers import SplitSerializer
 from datasets.upload_field import UploadField
@@ -315,9 +316,10 @@ class ImageSerializer(serializers.ModelSerializer[DatasetImage]):
 
 
 class ImageQuerySerializer(serializers.Serializer[Any]):
-    """`?split=&class=&q=`: which pictures to list; a class by its index or its name."""
+    """`?split=&class=&problem=&q=`: which pictures to list; a class by its index or its name."""
 
     split = serializers.ChoiceField(choices=DatasetImage.Split.choices, required=False)
+    problem = serializers.ChoiceField(choices=list(TITLES), required=False)
     q = serializers.CharField(required=False, max_length=100, allow_blank=True)
 
     def get_fields(self) -> dict[str, Any]:

@@ -27,8 +27,9 @@ class Tally:
         self._health = Health()
         self._examples = ClassExamples()
         self._images: Counter[str] = Counter()
-        self._boxes: Counter[int] = Counter()
-        self._shown: Counter[int] = Counter()
+        #: By class and split.
+        self._boxes: Counter[tuple[int, str]] = Counter()
+        self._shown: Counter[tuple[int, str]] = Counter()
 
     def add(self, images: Sequence[Any]) -> None:
         """Count images (with their pictures), and save what each of them holds, and is odd with."""
@@ -42,11 +43,17 @@ class Tally:
         self._examples.add(image)
         self._fingerprint.add(image.picture.content_digest, image.split, image.boxes)
         counted = Counter(int(row[0]) for row in image.boxes)
-        self._boxes.update(counted)
-        self._shown.update(counted.keys())
+        for index, number in counted.items():
+            self._boxes[index, image.split] += number
+            self._shown[index, image.split] += 1
         return [
             # By id: there are many, and setting rows takes most of the time.
-            ImageClass(image_id=image.pk, dataset_class_id=self.classes[index].pk, boxes=number)
+            ImageClass(
+                image_id=image.pk,
+                position=image.position,
+                dataset_class_id=self.classes[index].pk,
+                boxes=number,
+            )
             for index, number in counted.items()
         ]
 
@@ -68,9 +75,14 @@ class Tally:
     def save_classes(self) -> None:
         """Write how often each class occurs."""
         for row in self.classes:
-            row.boxes, row.images = self._boxes[row.index], self._shown[row.index]
+            row.by_split = {
+                split: [self._shown[row.index, split], self._boxes[row.index, split]]
+                for split in DatasetImage.Split.values
+                if self._shown[row.index, split]
+            }
+            row.images, row.boxes = map(sum, zip((0, 0), *row.by_split.values(), strict=True))
             row.examples = self._examples.of(row.index)
-        fields = ["boxes", "images", "examples"]
+        fields = ["boxes", "images", "by_split", "examples"]
         DatasetClass.objects.bulk_update(self.classes, fields, batch_size=500)
 
     def fields(self) -> dict[str, Any]:

@@ -133,6 +133,9 @@ class DatasetClass(models.Model):
     examples = models.JSONField(
         default=list, blank=True, help_text="some of its boxes: [[image, x1, y1, x2, y2], …]"
     )
+    by_split = models.JSONField(
+        default=dict, blank=True, help_text="where it is: {split: [images, boxes]}"
+    )
 
     class Meta:
         ordering: ClassVar = ["index"]
@@ -194,6 +197,10 @@ class DatasetImage(models.Model):
         ordering: ClassVar = ["position"]
         indexes: ClassVar = [
             models.Index(fields=["version", "split", "position"], name="datasets_image_split"),
+            # All that the gallery filters by, without the boxes: what is not shown is not read.
+            models.Index(
+                fields=["version", "position", "split", "file_name"], name="datasets_image_filter"
+            ),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["version", "position"], name="datasets_image_place"),
@@ -208,10 +215,16 @@ class ImageClass(models.Model):
     """That an image holds a class: what the gallery's filter by class looks in."""
 
     image = models.ForeignKey(DatasetImage, on_delete=models.CASCADE, related_name="classes")
-    dataset_class = models.ForeignKey(DatasetClass, on_delete=models.CASCADE, related_name="+")
+    dataset_class = models.ForeignKey(
+        DatasetClass, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    position = models.PositiveIntegerField(help_text="of the image, which never moves")
     boxes = models.PositiveIntegerField()
 
     class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["dataset_class", "position"], name="datasets_imageclass_place"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["dataset_class", "image"], name="datasets_imageclass_once"
@@ -225,13 +238,21 @@ class ImageClass(models.Model):
 class ImageProblem(models.Model):
     """That something is odd about an image or its labels (image_problems.py names the codes)."""
 
-    version = models.ForeignKey(DatasetVersion, on_delete=models.CASCADE, related_name="+")
+    version = models.ForeignKey(
+        DatasetVersion, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
     image = models.ForeignKey(DatasetImage, on_delete=models.CASCADE, related_name="problems")
+    position = models.PositiveIntegerField(help_text="of the image, which never moves")
     code = models.CharField(max_length=40)
 
     class Meta:
-        constraints: ClassVar = [
+        indexes: ClassVar = [
             # What the gallery's filter looks in, and how many there are of each.
+            models.Index(
+                fields=["version", "code", "position"], name="datasets_imageproblem_place"
+            ),
+        ]
+        constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["version", "code", "image"], name="datasets_imageproblem_once"
             )

@@ -136,7 +136,7 @@ class TestReport:
         for count in (4, 30):
             files = labelled_zip([f"0 {_BOX}"] * count)
             version = bring(files, dataset_name=f"{count}").version
-            with django_assert_num_queries(2):
+            with django_assert_num_queries(1):
                 health_of(version)
 
 
