@@ -25,8 +25,8 @@ _VIEWS: Mapping[str, str] = {
     "one class, validation, last page": "class=3&split=val&page=last",
     "one problem": "problem=look_alike",
     "one problem and class": "problem=look_alike&class=3",
-    "text in names": "q=kệ-09",
-    "text in names, one class": "q=kệ-09&class=3",
+    "text in names": "q=99",
+    "text in names, one class": "q=9&class=3",
 }
 
 _FILL = """
@@ -52,7 +52,7 @@ for start in range(0, count, 1000):
         size=1, file=f"{{n}}.jpg", thumbnail=f"{{n}}-t.jpg") for n in numbers)
     images = DatasetImage.objects.bulk_create(DatasetImage(
         version=version, picture=picture, position=n, file_name=f"kệ-{{n:06}}.jpg",
-        split="val" if n % 5 == 0 else "train", group=n if n % 50 == 0 else None,
+        split="val" if n % 5 == 0 else "train", group=n if n % 10 == 0 else None,
         boxes=[[random.randrange(20), 10.0 * k, 20.0, 10.0 * k + 90, 220.0] for k in range(10)])
         for n, picture in zip(numbers, pictures))
     tally.add(images)

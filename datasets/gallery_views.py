@@ -21,13 +21,15 @@ class _Pages(Paginator):  # type: ignore[type-arg]
     """Pages of the positions of the images that pass, counted from what is known."""
 
     def __init__(self, selection: Selection) -> None:
-        super().__init__(selection.positions(), _IMAGES_A_PAGE)
-        self._selection = selection
+        self._known = selection.known_count()
+        places = selection.positions()
+        # To count them is to find them all: once, in place of again for the page.
+        super().__init__(list(places) if self._known is None else places, _IMAGES_A_PAGE)
 
     @cached_property
     def count(self) -> int:
         """Return how many images there are on all pages."""
-        return self._selection.count()
+        return len(self.object_list) if self._known is None else self._known
 
 
 @require_safe

@@ -58,10 +58,11 @@ class Selection:
 
     def count(self) -> int:
         """Return how many images pass; what the version knows already is not counted again."""
-        known = self._known()
+        known = self.known_count()
         return int(self.positions().count()) if known is None else known
 
-    def _known(self) -> int | None:
+    def known_count(self) -> int | None:
+        """Return how many images pass where the version knows it, without looking."""
         if self.text or (self.classes is not None and self.problem):
             return None
         if self.problem:
