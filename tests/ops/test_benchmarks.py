@@ -62,7 +62,7 @@ def test_all_figures_are_in_one_table_and_none_is_of_another_time(
     table = capsys.readouterr().out.rpartition("\n\n")[2].splitlines()
     assert [line.split("  ")[0] for line in table[2:]] == [
         *("up", "up", "start", "start", "detect", "detect", "web", "overhead", "overhead"),
-        *("import_custom_vision", "import_custom_vision", "gallery", "gallery"),
+        *("import_custom_vision", "import_custom_vision", "gallery", "gallery", "live", "live"),
     ]
     assert table[3].split() == ["up", "added", "24.9", "ms", "<=", "30", "ms", "met"]
     assert table[8].split() == ["web", "did", "not", "finish", "MISSED"]
