@@ -27,6 +27,7 @@ from projects.viewsets import (
 )
 from storage.downloads import stream_file
 from training import epochs, services
+from training.live_api import RunPicturesMixin
 from training.models import Checkpoint, TrainedModel, TrainingRun
 from training.option import InvalidOptionsError
 from training.options import describe_options
@@ -69,7 +70,9 @@ class TrainingPresetsView(APIView):
         return Response({"results": [preset.as_json() for preset in found]})
 
 
-class RunViewSet(JobActionsMixin, ListMixin, RetrieveMixin, CreateMixin, ProjectScopedViewSet):
+class RunViewSet(
+    RunPicturesMixin, JobActionsMixin, ListMixin, RetrieveMixin, CreateMixin, ProjectScopedViewSet
+):
     """Training runs."""
 
     queryset = TrainingRun.objects.select_related("model").all()

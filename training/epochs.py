@@ -11,11 +11,21 @@ from jobs import transitions
 from jobs.frames import Frame
 from jobs.models import JobEvent
 from jobs.patience import persist
-from training import checkpoints
+from training import checkpoints, live_pictures
 from training.messages import Message
 from training.models import Checkpoint, EpochMetrics, TrainingRun
 from training.storing import patiently
 
+#: What is told of the machine of an epoch; of a GPU where the training is on one.
+MACHINE = (
+    "gpu_use",
+    "gpu_memory_used_mb",
+    "gpu_memory_total_mb",
+    "gpu_temperature",
+    "gpu_power",
+    "cpu_use",
+    "memory_mb",
+)
 _FIGURES = ("map50", "map50_95", "precision", "recall")
 
 
@@ -63,6 +73,7 @@ def row(metrics: EpochMetrics) -> dict[str, Any]:
         "seconds": metrics.seconds,
         "images_per_second": metrics.images_per_second,
         "gpu_memory_mb": metrics.gpu_memory_mb,
+        **{name: metrics.machine.get(name) for name in MACHINE},
     }
 
 
@@ -105,14 +116,17 @@ def _write(run: TrainingRun, message: Message, pointers: list[Checkpoint]) -> No
                 "seconds": message["seconds"],
                 "images_per_second": message["images_per_second"],
                 "gpu_memory_mb": message["gpu_memory_mb"],
+                "machine": message.get("machine", {}),
             },
         )
         for pointer in pointers:
             pointer.save()
+        has_pictures = live_pictures.keep(run, message)
         fields: dict[str, Any] = {"epoch": number, "losses": 0}
         if message["is_best"]:
             fields["best"] = {"epoch": number, **_best(message["val"])}
-        transitions.append(run, [Frame(JobEvent.Type.EPOCH, row(metrics))], **fields)
+        frame = {**row(metrics), "has_pictures": has_pictures}
+        transitions.append(run, [Frame(JobEvent.Type.EPOCH, frame)], **fields)
     run.epoch, run.losses, run.best = number, 0, fields.get("best", run.best)
 
 

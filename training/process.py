@@ -105,6 +105,11 @@ class TrainerProcess:
             return None
         return cls(connection, None)
 
+    @property
+    def pid(self) -> int:
+        """The trainer's process id, which is that of its session too."""
+        return self._pid
+
     def send(self, message: Message) -> None:
         """Say something; a trainer that is gone shows when it is listened to."""
         with contextlib.suppress(OSError):

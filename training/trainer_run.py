@@ -93,12 +93,14 @@ class Run:
             CheckpointFolder(self._work / "checkpoints"),
             epoch=int(start[1]["epoch"]) + 1 if start else 0,
             best_epoch=best_epoch,
+            seed=int(self._spec.options["seed"]),
         )
         self._reporter = reporter
         self._log.on_bar = reporter.bar_moved
         finish_only = start is not None and self._is_over(start[1])
         trainer = RunTrainer(arguments, reporter.listeners(), start=start, finish_only=finish_only)
         reporter.device = device_name(trainer.device)
+        trainer.watched = reporter.watched
         trainer.train()
         self._finish(trainer, reporter)
 

@@ -22,6 +22,7 @@ from ultralytics.utils import SAFE_LOAD, SETTINGS, callbacks
 from training.trainer_arguments import OPTION_NAMES
 from training.trainer_checkpoints import is_whole
 from training.trainer_failures import Failure
+from training.trainer_watched import WatchedPictures, WatchingValidator
 
 Callbacks = dict[str, Callable[[Any], None]]
 #: What `optimizer=auto` and a GPU that is too small change in the arguments of a run.
@@ -235,6 +236,7 @@ class RunTrainer(DetectionTrainer):  # type: ignore[misc]
         self._start = start
         self._finish_only = finish_only
         self.is_finishing = False
+        self.watched: WatchedPictures | None = None
         events = callbacks.get_default_callbacks()
         for name, listener in listeners.items():
             events[name].append(listener)
@@ -261,6 +263,15 @@ class RunTrainer(DetectionTrainer):  # type: ignore[misc]
             if "No valid images" in str(error):
                 raise Failure("data_error", str(error)) from error
             raise
+
+    def get_validator(self) -> Any:
+        """Measure with a validator that shows what is found on a few pictures."""
+        arguments = copy.copy(self.args)
+        validator = WatchingValidator(
+            self.test_loader, save_dir=self.save_dir, args=arguments, _callbacks=self.callbacks
+        )
+        validator.watched = self.watched
+        return validator
 
     def setup_model(self) -> Any:
         """Build the model from the library's own description, from weights, or to go on."""

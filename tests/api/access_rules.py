@@ -89,6 +89,7 @@ API: Rules = {
     "api/v1/training-runs/<uuid:pk>/resume/": {"POST": EDIT},
     "api/v1/training-runs/<uuid:pk>/duplicate/": {"POST": EDIT},
     "api/v1/training-runs/<uuid:pk>/metrics/": {"GET": SEE},
+    "api/v1/training-runs/<uuid:pk>/pictures/": {"GET": SEE},
     "api/v1/training-runs/<uuid:pk>/artifacts/": {"GET": SEE},
     "api/v1/training-runs/<uuid:pk>/artifacts/<str:name>/": {"GET": SEE},
     "api/v1/models/": {"GET": SIGNED_IN},
