@@ -124,7 +124,7 @@ class _Attempt:
                     last=str(target),
                     best=self._fetch_best(last),
                     epoch=last.epoch,
-                    finalise=self.run.stop_requested_at is not None or self._is_time_up(),
+                    finalise=self.run.stop_requested_at is not None or self.teller.is_time_up(),
                 )
         if not found:
             yield None
