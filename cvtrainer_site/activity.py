@@ -65,10 +65,11 @@ def _rows(user: Any, project: Any) -> list[Any]:
 
 
 def _items(rows: Iterable[Any]) -> list[Item]:
-    return [_item(job) for job in rows]
+    return [item_of(job) for job in rows]
 
 
-def _item(job: Any) -> Item:
+def item_of(job: Any) -> Item:
+    """Return a job as lists show it."""
     address, kind, title = _said(job)
     url = reverse(f"{address}_detail", args=[job.pk])
     return Item(job, kind, title, job.project.name, url)

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F
 from django.db.models.functions import Coalesce, Now
 
-from jobs import events
+from jobs import events, notices
 from jobs.errors import LeaseLost, UserError
 from jobs.frames import Frame
 from jobs.models import NO_LEASE, Job, JobEvent
@@ -222,6 +222,7 @@ def _move(job: Job, to: Status, sources: frozenset[Status], **fields: Any) -> bo
             job.refresh_from_db()
             _record_status(job)
             job.moved()
+            notices.note_end(job)
     return bool(rows)
 
 
