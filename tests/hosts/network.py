@@ -1,4 +1,4 @@
-"""Hosts as network namespaces: one hub with a bridge, and others that are joined to it by cables."""
+"""Hosts as network namespaces: a hub with a bridge, and others joined to it by cables."""
 
 import contextlib
 import os
