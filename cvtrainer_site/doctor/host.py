@@ -18,7 +18,7 @@ _LEAST_DISK = 5 * 1024**3
 #: Docker gives 64 MiB, and loading pictures in several processes then ends in a bus error.
 _LEAST_SHARED_MEMORY = 256 * 1024**2
 _VIETNAMESE = "ĐƠƯăâêôạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ"
-# In a process of its own: this one serves people, and PyTorch is 250 MB. YOLO needs OpenCV beside it.
+# In a process of its own: this one serves people, and PyTorch is 250 MB. YOLO needs OpenCV too.
 _ASK_TORCH = """
 import json, cv2, torch
 cards = range(torch.cuda.device_count())
