@@ -79,6 +79,18 @@ class TestTheWorkerDies:
         assert_epochs_are_whole(job)
         assert_story_is_whole(job)
 
+    def test_and_the_one_in_its_place_goes_on_at_once(self, programs: Programs):
+        job = submitted(wanted=10, pause=0.2)
+        first = programs.worker()
+        running_child(job, first)
+        first.kill()
+        programs.worker()
+        # No reconciler runs, and no lease has run out.
+        wait_for_status(job, Status.SUCCEEDED)
+        assert job.attempt == 2
+        assert_epochs_are_whole(job)
+        assert_story_is_whole(job)
+
     def test_between_fetching_and_starting_and_nothing_is_lost(self, programs: Programs):
         job = submitted()
         dying = programs.worker(JOB_WORKERS={"imports": "tests.fake_jobs.workers.DyingWorker"})
