@@ -22,7 +22,7 @@ def _space() -> str:
     """
     with contextlib.suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
-        found = f"{boot} {os.readlink('/proc/self/ns/pid')}"
+        found = f"{boot} {Path('/proc/self/ns/pid').readlink()}"
         return hashlib.sha256(found.encode()).hexdigest()[:_SPACE_LETTERS]
     return ""
 
