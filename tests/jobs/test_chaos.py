@@ -167,7 +167,7 @@ def test_nothing_is_lost_or_twice_or_stuck_or_late(programs: Programs, valkey: V
         assert_no_attempt_speaks_after_the_next_began(job)
         assert job.status == Status.SUCCEEDED
     assert not FakeRefusal.objects.filter(was_accepted=True).exists()
-    wait_for(lambda: not [pid for w in chaos.workers for pid in children(w.pid)])
+    wait_for(lambda: not programs.forked())
     wait_for(lambda: not queue.rq_queue("imports").get_job_ids())
     with capsys.disabled():
         print(figures(chaos, gave_up, time.monotonic() - began))

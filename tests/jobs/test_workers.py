@@ -70,9 +70,11 @@ class TestTheWorkerDies:
         job = submitted(wanted=10, pause=0.2)
         first = programs.worker()
         child = running_child(job, first)
+        assert programs.forked() == [child]
         first.kill()
         time.sleep(1.0)
         assert not is_alive(child)
+        assert programs.forked() == []
         programs.worker()
         wait_for_status(job, Status.SUCCEEDED, seconds=25)
         assert job.attempt == 2
