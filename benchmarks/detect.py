@@ -105,11 +105,9 @@ def _compare(
         for stage in ("queue", "preprocess", "inference", "postprocess", "total")
     }
     figures = [
-        Figure(
-            f"{what}model.predict, median of {len(plain)}", f"{statistics.median(plain):.1f} ms"
-        ),
-        Figure(f"{what}the API, seen by a client", f"{statistics.median(portal_ms):.1f} ms"),
-        at_most(f"{what}added", added, _TARGET_MS, "ms", 1),
+        Figure(f"{what}model.predict, median of {len(plain)}", f"{theirs:.1f} ms"),
+        Figure(f"{what}the API, seen by a client", f"{ours:.1f} ms"),
+        at_most(f"{what}added", ours - theirs, _TARGET_MS, "ms", 1),
     ]
     return figures, [
         Figure(f"the portal's own clock: {name}", f"{ms:.1f} ms") for name, ms in clock.items()
