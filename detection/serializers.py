@@ -35,7 +35,7 @@ class ShareField(serializers.FloatField):
 
     def __init__(self, *, least: float = 0.0, **kwargs: Any) -> None:
         said = format_lazy(_("Must be between {minimum} and {maximum}."), minimum=least, maximum=1)
-        messages = {"min_value": said, "max_value": said}
+        messages: dict[str, Any] = {"min_value": said, "max_value": said}
         super().__init__(min_value=least, max_value=1.0, error_messages=messages, **kwargs)
 
 
