@@ -100,6 +100,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = site_env.redis_url()
 SOCKET_DIR = site_env.socket_dir()
+RECONCILE_BEAT = site_env.reconcile_beat()
 CACHES = {
     "default": {
         "BACKEND": "cvtrainer_site.cache.ForgivingRedisCache",
