@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from datasets import image_problems
+from datasets.image_problems import Odd
 from datasets.models import DatasetClass, DatasetImage, DatasetVersion, Import
 from datasets.tally import Tally
 from datasets.versions import lock_dataset, next_version
@@ -34,6 +36,8 @@ _IMPORTING = DatasetVersion.Status.IMPORTING
 Rows = Sequence[Sequence[float]]
 #: From an image to its new boxes.
 Change = Callable[[DatasetImage], Rows]
+#: From an image, by its key, and what was said of it to what is said of its copy.
+OddChange = Callable[[UUID, Odd], Odd]
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class Plan:
         split: of each picture, by its digest; a picture that is not named is left out.
         shares: split ratio, seed and test ratio that the copy says.
         boxes: the new boxes of each image.
+        odd: what is odd about each image, of that which was said of it.
         said: what the copy says of itself: fields of the version.
     """
 
@@ -62,6 +67,7 @@ class Plan:
     split: Mapping[str, str]
     shares: tuple[float, int, float]
     boxes: Change = lambda image: image.boxes
+    odd: OddChange = lambda image, odd: odd
     said: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -159,9 +165,10 @@ def _fill(version: DatasetVersion, made: DatasetVersion, plan: Plan) -> Tally:
             for image in chunk
             if image.picture.sha256 in plan.split
         }
+        codes = image_problems.codes_of(version, copies)
         said = {
-            copies[image].pk: [code for code in codes if code in image_problems.SAID]
-            for image, codes in image_problems.codes_of(version, copies).items()
+            copy.pk: plan.odd(image, image_problems.said(codes.get(image, {})))
+            for image, copy in copies.items()
         }
         with _writing(made):
             DatasetImage.objects.bulk_create(copies.values())

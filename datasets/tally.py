@@ -34,7 +34,8 @@ class Tally:
     def add(self, images: Sequence[Any]) -> None:
         """Count images (with their pictures), and save what each of them holds, and is odd with."""
         ImageClass.objects.bulk_create([use for image in images for use in self._uses(image)])
-        odd = {image.pk: codes for image in images if (codes := self._measured(image))}
+        found = ((image, self._measured(image)) for image in images)
+        odd = {image.pk: image_problems.plainly(codes) for image, codes in found if codes}
         if odd:
             image_problems.note(self._version, odd)
 

@@ -46,6 +46,9 @@ class Import(Job):
     source = models.CharField(max_length=20, choices=Source.choices)
     file = models.FileField(storage=uploads_storage, max_length=200, blank=True)
     file_name = models.CharField(max_length=255, blank=True)
+    file_size = models.PositiveBigIntegerField(
+        default=0, help_text="bytes of the file, until nobody needs it any more"
+    )
     keep_splits = models.BooleanField(default=True)
     endpoint = models.CharField(max_length=300, blank=True)
     origin = models.CharField(
@@ -103,7 +106,7 @@ class Import(Job):
         """Remove the uploaded file; nobody needs it any more."""
         if self.file:
             uploads_storage().delete(self.file.name)
-            Import.objects.filter(pk=self.pk).update(file="")
+            Import.objects.filter(pk=self.pk).update(file="", file_size=0)
 
 
 class ImportSecret(models.Model):
