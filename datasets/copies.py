@@ -20,6 +20,7 @@ from datasets import image_problems
 from datasets.image_problems import Odd
 from datasets.models import DatasetClass, DatasetImage, DatasetVersion, Import
 from datasets.tally import Tally
+from datasets.unreadable import unreadable_of
 from datasets.versions import lock_dataset, next_version
 from jobs.errors import UserError
 
@@ -157,6 +158,7 @@ def _fill(version: DatasetVersion, made: DatasetVersion, plan: Plan) -> Tally:
                 DatasetClass(version=made, index=index, name=name)
                 for index, name in enumerate(plan.classes)
             ),
+            unreadable=unreadable_of(version),
         )
     images = DatasetImage.objects.filter(version=version).select_related("picture")
     for chunk in images.in_chunks():

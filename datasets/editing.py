@@ -124,15 +124,18 @@ class _Work:
             return {item.key: item.known or DatasetImage.Split.TRAIN for item in items}
         version = self._version
         try:
-            return assign(
+            split = assign(
                 items,
                 ratio=version.split_ratio,
                 test_ratio=version.test_ratio,
                 seed=version.split_seed,
                 keep=False,
-            ).of
+            )
         except ValueError as error:
             raise UserError("edit_leaves_nothing") from error
+        if split.is_apart:
+            self._problems.add("near_duplicates_apart", count=len(items))
+        return split.of
 
     def _relabelled(self, boxes: Rows) -> tuple[list[list[float]], Counter[str]]:
         """Return boxes with their new classes, and how many were left out by the reason's code."""
@@ -150,6 +153,8 @@ class _Work:
         """Return what the copy says of itself."""
         version = self._version
         mended = {repair.code for repair in self._edit.repairs}
+        if self._repairer.splits_anew:
+            mended.add("near_duplicates_apart")
         for row in version.warnings:
             if row["code"] not in mended:
                 self._problems.add_row(row)

@@ -27,6 +27,7 @@ from datasets.sources.base import PictureRecord, Source, SourceLost
 from datasets.tally import Tally
 from datasets.turning import UPRIGHT
 from datasets.twins import Twins
+from datasets.unreadable import joined, unreadable_of
 from jobs import transitions
 from jobs.errors import LeaseLost, UserError, describe
 from jobs.reporter import Reporter
@@ -268,7 +269,8 @@ class Ingest:
 
     def _count(self, classes: list[DatasetClass], own: OwnCounts) -> Tally:
         """Count boxes and images a class, note where each occurs, and take the fingerprint."""
-        tally = Tally(self.version, classes)
+        unreadable = joined(self.problems.rows(), unreadable_of(self.earlier))
+        tally = Tally(self.version, classes, unreadable=unreadable)
         images = DatasetImage.objects.filter(version=self.version).select_related("picture")
         for chunk in images.in_chunks(_ROWS):
             self.reporter.raise_if_cancelled()

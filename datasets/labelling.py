@@ -1,6 +1,6 @@
 """What an import knows of the labels of its images: boxes in pixels, and what is odd about them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from uuid import UUID
@@ -35,7 +35,7 @@ class Labelling:
     classes: Classes = field(default_factory=Classes)
     unlabelled: dict[str, str] = field(default_factory=dict)
     #: What is odd about images, since it was last written.
-    _odd: dict[UUID, dict[str, Corners]] = field(default_factory=dict)
+    _odd: dict[UUID, dict[str, Sequence[list[float]]]] = field(default_factory=dict)
 
     def read(self, record: PictureRecord, placed: Placed) -> tuple[Rows, Odd]:
         """Return the boxes of a picture that came in first here, and what is odd about it."""

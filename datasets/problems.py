@@ -1,9 +1,9 @@
 """What an import left out or repaired: counted by code, with a few examples, in little memory."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Self, TypedDict
+from typing import Any, TypedDict
 
 MOST_EXAMPLES = 10
 
@@ -32,14 +32,6 @@ class Problems:
         self._tallies: dict[str, _Tally] = {}
         #: Codes since somebody began to watch.
         self._seen: set[str] = set()
-
-    @classmethod
-    def of(cls, rows: Iterable[Mapping[str, Any]]) -> Self:
-        """Return what a version stores, so that more can be added."""
-        found = cls()
-        for row in rows:
-            found.add_row(row)
-        return found
 
     def add_row(self, row: Mapping[str, Any]) -> None:
         """Count what a version stores of a kind."""

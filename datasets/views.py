@@ -122,7 +122,7 @@ def version_health(request: HttpRequest, version_id: UUID) -> HttpResponse:
         step="data",
         version=version,
         report=report,
-        charts=charts(version.health, report["classes"]),
+        charts=charts(version, report["classes"]),
     )
 
 
