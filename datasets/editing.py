@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from datasets import copies, image_problems
+from datasets.baselines import renamed
 from datasets.boxes import distinct
 from datasets.class_edit import ClassChange, ClassMap, class_map
 from datasets.copies import Copy, Plan, Rows, copied
@@ -170,9 +171,19 @@ class _Work:
             ],
             "repairs": [[repair.code, repair.action] for repair in self._edit.repairs],
         }
+        said = {"warnings": warnings, "baselines": renamed(version.baselines, self._new_names())}
         if version.status == DatasetVersion.Status.REVIEW:
             # The edit belongs to the import that waits for it.
             layout = {**version.layout, "edits": edits}
-            return {"layout": layout, "warnings": warnings, "parent": version.parent}
+            return {**said, "layout": layout, "parent": version.parent}
         layout = {"format": copies.EDITED, "of": str(version.pk), "edits": edits}
-        return {"layout": layout, "warnings": warnings}
+        return {**said, "layout": layout}
+
+    def _new_names(self) -> dict[str, str | None]:
+        """Return what each class is called now; nothing for one that went or is one with others."""
+        index_of = self._classes.index_of
+        times = Counter(index_of.values())
+        return {
+            name: self._classes.names[index_of[old]] if times[index_of.get(old, -1)] == 1 else None
+            for old, name in enumerate(self._before)
+        }

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from datasets import adding, cleaning
 from datasets.adding import OwnCounts
 from datasets.arrived import Arrived
+from datasets.baselines import carried
 from datasets.image_problems import UNLABELLED, plainly
 from datasets.import_split import ImportSplit
 from datasets.labelling import Labelling
@@ -291,6 +292,7 @@ class Ingest:
         self.reporter.progress("finish", tally.images, tally.images)
         fields = tally.fields()
         fields |= {"warnings": self.problems.rows(), "layout": dict(self.source.layout)}
+        fields["baselines"] = carried([], self.earlier)
         if self.job.review:
             fields["status"] = DatasetVersion.Status.REVIEW
 

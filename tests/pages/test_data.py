@@ -1,10 +1,14 @@
 """Datasets, versions and imports, by hand."""
 
 import io
+import re
 import zipfile
 from typing import Any
 
+import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import User
@@ -133,6 +137,63 @@ def test_a_version_that_is_not_ready_leads_to_its_import(
     job = make_import(project)
     answer = client_of(viewer).get(reverse("datasets:version_detail", args=[job.version_id]))
     assert answer["Location"] == reverse("datasets:import_detail", args=[job.pk])
+
+
+def test_the_classes_of_a_ready_version_are_changed_from_its_page(
+    client_of: Visit, editor: User, viewer: User, project: Project
+) -> None:
+    version = make_gallery(project)
+    page = reverse("datasets:version_detail", args=[version.pk])
+    client = client_of(editor)
+    url = reverse("datasets:version_review", args=[version.pk])
+    assert f'href="{url}"' in client.get(page).content.decode()
+    assert f'href="{url}"' not in client_of(viewer).get(page).content.decode()
+
+    assert client.get(url).context["waits"] is False
+    form = {"class": ["0", "1"], "name": ["lon", "bottle"]}
+    answer = client.post(url, form, follow=True)
+
+    made = answer.context["version"]
+    assert (made.number, made.parent, made.source) == (2, version, "edit")
+    head = re.sub(r"\s+", " ", answer.content.decode().split("<header")[2].split("</header>")[0])
+    assert f'<a href="{page}">v1</a> with other classes or boxes · can → lon ·' in head
+    assert client.get(page).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("resplit", "v1</a>, split anew"),
+        ("restore", "v1</a>, made the newest again"),
+        ("zip", "added to"),
+    ],
+)
+def test_a_version_says_what_it_was_made_from(
+    client_of: Visit, viewer: User, project: Project, source: str, text: str
+) -> None:
+    parent = make_version(make_dataset(project))
+    version = make_version(parent.dataset, parent=parent, source=source)
+    with CaptureQueriesContext(connection) as queries:
+        page = client_of(viewer).get(reverse("datasets:version_detail", args=[version.pk]))
+    head = page.content.decode()
+    assert text in head
+    assert f'<a href="{reverse("datasets:version_detail", args=[parent.pk])}">v1</a>' in head
+    assert not [row for row in queries if f"{parent.pk.hex}" in row["sql"].replace("-", "")]
+
+
+def test_an_import_says_what_it_understood_and_shows_boxes_of_each_class(
+    client_of: Visit, viewer: User, project: Project
+) -> None:
+    layout = {"format": "coco", "pictures": 6, "labels": 5, "names_from": "a/instances.json"}
+    version = make_gallery(project, layout=layout)
+    url = reverse("datasets:import_detail", args=[version.import_job.pk])
+    page = client_of(viewer).get(url)
+    text = re.sub(r"\s+", " ", page.content.decode())
+    assert "The ZIP holds COCO JSON. 6 pictures were found in it, 5 with labels." in text
+    assert "The names of the classes are from a/instances.json." in text
+    crops = [len(line.crops) for line in page.context["lines"]]
+    assert crops == [6, 3]
+    assert text.count("<svg viewBox") == 9
 
 
 def test_warnings_are_told_with_examples(client_of: Visit, viewer: User, project: Project) -> None:
