@@ -2,8 +2,8 @@
 
 A version keeps it as it was told: [{"name", "published_as", "trained_at", "precision", "recall",
 "average_precision", "classes": [{"name", …}]}], the newest iteration first. Where somebody changed
-the classes, each says by `class_name` what it is called now, or None where there is no one class any
-more that its figures are of.
+the classes, each says by `class_name` what it is called now, or None where there is no one class
+any more that its figures are of.
 """
 
 from collections import Counter

@@ -16,6 +16,7 @@ from datasets import services
 from datasets.forms import ZipImportForm
 from datasets.models import Dataset, Import
 from datasets.preview import preview_of
+from datasets.quota import quota_of
 from datasets.review_form import class_lines
 from datasets.uploads import stored_upload, taken_upload
 from jobs import queue
@@ -47,6 +48,7 @@ def import_create(request: HttpRequest, project_id: UUID) -> HttpResponse:
         form=form,
         has_datasets=Dataset.objects.filter(project=project).exists(),
         max_bytes=settings.MAX_UPLOAD_BYTES,
+        quota=quota_of(project, user),
     )
 
 

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django.core.files.storage import storages
 from django.db import models, transaction
+from django.utils import timezone
 
 from datasets.models.pictures import Picture
 from datasets.models.versions import DatasetVersion
@@ -74,6 +75,14 @@ class Import(Job):
         if self.status != Status.FAILED or not self.error or not self.file:
             return False
         return UserError(self.error["code"]).status >= _OURS
+
+    @property
+    def keeps_pictures(self) -> bool:
+        """Whether pictures that it fetched wait for another try, though it failed."""
+        if self.status != Status.FAILED or not self.origin:
+            return False
+        mine = RemotePicture.objects.filter(project=self.project_id, origin=self.origin)
+        return mine.filter(keep_until__gt=timezone.now()).exists()
 
     def moved(self) -> None:
         """Keep the version in step, however the import ends; the work itself makes it ready.

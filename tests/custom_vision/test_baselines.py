@@ -10,11 +10,14 @@ from datasets.baselines import baseline_of, class_name
 from datasets.class_edit import ClassChange
 from datasets.editing import Edit
 from datasets.models import DatasetVersion
+from datasets.tasks import run_import
 from projects.models import Project
 from tests.custom_vision.conftest import BEER, CAN, ImportIt, fill
 from tests.custom_vision.emulator import Emulator
+from tests.custom_vision.test_api import body_for
 from tests.datasets.importing import import_zip, labelled_zip
 from tests.factories import make_version
+from tests.personas import ClientFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -79,12 +82,16 @@ def test_what_is_added_to_keeps_them(
 
 
 def test_the_same_iteration_added_again_is_one(
-    version: DatasetVersion, emulator: Emulator, import_it: ImportIt
+    version: DatasetVersion, emulator: Emulator, api: ClientFactory, owner: User
 ) -> None:
     emulator.publish("mới", [performance(BEER, 0.95)])
     emulator.iterations[-1]["trainedAt"] = "2026-06-01T08:00:00.000Z"
-    job = import_it(dataset=version.dataset, dataset_name="", adds=True)
-    made = DatasetVersion.objects.get(pk=job.version_id)
+    body = body_for(emulator, version.dataset.project)
+    body |= {"source": "custom_vision", "dataset": str(version.dataset_id), "mode": "add"}
+    job = api(owner).post("/api/v1/imports/", body, format="json").json()
+    run_import(job["id"])
+    made = DatasetVersion.objects.get(pk=job["dataset_version"])
+    assert made.parent == version
     assert [row["published_as"] for row in made.baselines] == ["mới", "kệ"]
     assert by_class(made) == {BEER: 0.95}
 

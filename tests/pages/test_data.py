@@ -3,6 +3,7 @@
 import io
 import re
 import zipfile
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,12 +11,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import User
-from datasets.models import Dataset, Import
+from datasets.models import Dataset, Import, RemotePicture
 from projects.models import Project
 from tests.browser.material import make_gallery
-from tests.factories import make_dataset, make_import, make_run, make_version
+from tests.factories import make_dataset, make_image, make_import, make_run, make_version
 from tests.pages.conftest import Visit
 
 FORM = {"dataset": "", "dataset_name": "", "split_percent": "25", "keep_splits": "on"}
@@ -70,6 +72,55 @@ def test_an_import_is_canceled_once_and_a_second_time_harmless(
     assert job.status == "canceled"
     page = client_of(editor).get(reverse("datasets:import_detail", args=[job.pk]))
     assert "This import was canceled" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("hours", "text"),
+    [
+        (24, "The pictures that were fetched are kept for a week"),
+        (-1, "Nothing of this import was kept"),
+        (None, "Nothing of this import was kept"),
+    ],
+)
+def test_a_failed_import_from_custom_vision_says_what_it_keeps(
+    client_of: Visit, editor: User, viewer: User, project: Project, hours: int | None, text: str
+) -> None:
+    error = {"code": "custom_vision_away", "params": {}}
+    job = make_import(
+        project, source="custom_vision", origin="their-project", status="failed", error=error
+    )
+    until = None if hours is None else timezone.now() + timedelta(hours=hours)
+    RemotePicture.objects.create(
+        project=project, origin=job.origin, remote_id="1", keep_until=until,
+        picture=make_image(make_version(make_dataset(project))).picture,
+    )  # fmt: skip
+    for user in (editor, viewer):
+        page = client_of(user).get(reverse("datasets:import_detail", args=[job.pk]))
+        assert text in page.content.decode()
+
+
+@pytest.mark.parametrize(("mode", "adds"), [("add", True), ("replace", False), ("", False)])
+def test_an_import_adds_or_replaces_as_the_form_says(
+    client_of: Visit, editor: User, project: Project, mode: str, adds: bool
+) -> None:
+    dataset = make_version(make_dataset(project)).dataset
+    url = reverse("datasets:import_create", args=[project.pk])
+    page = client_of(editor).get(url).content.decode()
+    assert re.findall(r'<option value="(add|replace)"', page) == ["replace", "add"]
+    answer = client_of(editor).post(url, upload(dataset=str(dataset.pk), mode=mode))
+    assert answer.status_code == 302
+    job = Import.objects.get()
+    assert (job.version.dataset, job.adds) == (dataset, adds)
+
+
+def test_a_mode_that_is_none_is_refused_and_a_new_dataset_has_nothing_to_add_to(
+    client_of: Visit, editor: User, project: Project
+) -> None:
+    url = reverse("datasets:import_create", args=[project.pk])
+    page = client_of(editor).post(url, upload(mode="merge"))
+    assert list(page.context["form"].errors) == ["mode"]
+    client_of(editor).post(url, upload(mode="add"))
+    assert Import.objects.get().adds is False
 
 
 def test_a_dataset_is_renamed_but_not_to_a_name_that_is_taken(
