@@ -249,11 +249,17 @@ def test_an_import_says_what_it_understood_and_shows_boxes_of_each_class(
 
 def test_warnings_are_told_with_examples(client_of: Visit, viewer: User, project: Project) -> None:
     version = make_gallery(project)
-    version.warnings = [{"code": "class_out_of_range", "count": 7, "examples": ["labels/a.txt:3"]}]
+    version.warnings = [
+        {"code": "class_out_of_range", "count": 7, "examples": ["labels/a.txt:3"]},
+        {"code": "picture_truncated", "count": 1200, "examples": ["a.jpg"]},
+        {"code": "archive_member_damaged", "count": 1, "examples": ["b.jpg"]},
+    ]
     version.save()
     page = client_of(viewer).get(reverse("datasets:version_detail", args=[version.pk]))
     text = page.content.decode()
     assert "7 labels name a class that does not exist" in text
+    assert "The picture is incomplete: its end is missing. (1,200)" in text
+    assert "A file in the ZIP is damaged: b.jpg<" in text
     assert "labels/a.txt:3" in text
 
 
