@@ -35,10 +35,10 @@ class Baseline:
 
 def baseline_of(*versions: DatasetVersion | None) -> Baseline | None:
     """Return what to compare with: of the first version that has it."""
-    rows = next((version.baselines for version in versions if version and version.baselines), [])
-    if not rows:
+    found = (version.baselines for version in versions if version and version.baselines)
+    newest: Row | None = next((rows[0] for rows in found), None)
+    if newest is None:
         return None
-    newest = rows[0]
     named = [(class_name(row), row) for row in newest["classes"]]
     times = Counter(name for name, _ in named)
     # Two tags of one name may well mean different things.
@@ -74,7 +74,7 @@ def renamed(baselines: Iterable[Row], names: Mapping[str, str | None]) -> list[R
 
 def _renamed(row: Row, names: Mapping[str, str | None]) -> Row:
     name = class_name(row)
-    return {**row, "class_name": names[name]} if name in names else row
+    return row if name is None or name not in names else {**row, "class_name": names[name]}
 
 
 def _identity(row: Row) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ the side that it has in the newest version of the dataset that holds it.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from uuid import UUID
 
 from django.db.models import Exists, OuterRef
 
@@ -28,7 +29,7 @@ class KnownPictures:
     hashes: Mapping[str, int] = field(default_factory=dict)
 
 
-def known_pictures(dataset_id: object) -> KnownPictures:
+def known_pictures(dataset_id: UUID) -> KnownPictures:
     """Return the pictures of all ready versions of a dataset, each as the newest one has it."""
     images = DatasetImage.objects.filter(
         version__dataset=dataset_id, version__status=DatasetVersion.Status.READY
