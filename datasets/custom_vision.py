@@ -46,7 +46,7 @@ def import_custom_vision(job: Import, reporter: Reporter, pool: PicturePool) -> 
         before_wait=reporter.raise_if_cancelled,
     ) as source:
         commit = Ingest(job, reporter, source, pool, remote=remote).run()
-        baselines = [_row(found) for found in source.baselines()]
+        baselines = [_row(found) for found in source.baselines]
 
     def commit_all() -> None:
         commit()

@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from datasets.models import DatasetImage, Import, ImportSecret, RemotePicture
-from datasets.sources.custom_vision import calls, downloads
+from datasets.sources.custom_vision import calls, tries
 from datasets.tasks import run_import
 from jobs import queue
 from jobs.states import Status
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait less between two tries than with the real one."""
     monkeypatch.setattr(calls, "_FIRST_WAIT", 0.05)
-    monkeypatch.setattr(downloads, "_WAITS", (0.02, 0.02, 0.02))
+    monkeypatch.setattr(tries, "_WAITS", (0.02, 0.02, 0.02))
     monkeypatch.setattr("datasets.custom_vision._PATIENCE", 3.0)
 
 
