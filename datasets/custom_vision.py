@@ -48,7 +48,7 @@ def import_custom_vision(job: Import, reporter: Reporter, pool: PicturePool) -> 
     ) as source:
         ingest = Ingest(job, reporter, source, pool, remote=remote)
         commit = ingest.run()
-        baselines = carried([_row(found) for found in source.baselines()], ingest.earlier)
+        baselines = carried([_row(found) for found in source.baselines], ingest.earlier)
 
     def commit_all() -> None:
         commit()

@@ -29,7 +29,14 @@ from tests.datasets.importing import (
 )
 from tests.datasets.said import assert_said
 from tests.datasets.samples import encoded, picture, png_claiming, turned_away, with_orientation
-from tests.storage.zips import Content, encrypted, special_entry, zip_of, zip_of_pairs
+from tests.storage.zips import (
+    Content,
+    encrypted,
+    many_files,
+    special_entry,
+    zip_of,
+    zip_of_pairs,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -297,8 +304,12 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         "no_picture_usable",
     ),
     "too many entries": (
-        zip_of({f"{n}.txt": b"" for n in range(200_000)}, method=0),
+        many_files((f"{n}.txt", b"") for n in range(250_001)),
         "archive_too_many_entries",
+    ),
+    "200,000 entries of nothing": (
+        many_files((f"{n}.txt", b"") for n in range(200_000)),
+        "no_pictures",
     ),
 }
 
