@@ -157,6 +157,9 @@ UPLOAD_QUOTA_BYTES = int(
 )
 WEIGHTS_DIR = env.str("CVTRAINER_WEIGHTS_DIR", default=str(HOME / "weights"))
 WORK_DIR = HOME / "work"
+# Trainings of one project that may be on, and that may wait, at once; 0: any number.
+PROJECT_RUNS = env.int("CVTRAINER_PROJECT_RUNS", default=0)
+PROJECT_WAITING = env.int("CVTRAINER_PROJECT_WAITING", default=0)
 TRAINING_LOADER_WORKERS = env.int("CVTRAINER_LOADER_WORKERS", default=0)
 WORKERS = site_env.workers()
 METRICS_NETWORKS = env.list("CVTRAINER_METRICS_NETWORKS", default=[])

@@ -82,6 +82,10 @@ def _initial(request: HttpRequest, project: Project) -> dict[str, Any]:
     run = TrainingRun.objects.filter(pk=source, project=project).first() if source else None
     if run is None:
         return initial
-    same = {"base_model": run.base_model, "dataset_version": run.dataset_version_id}
+    same = {
+        "base_model": run.base_model,
+        "dataset_version": run.dataset_version_id,
+        "gpu_class": run.gpu_class,
+    }
     known = {name: value for name, value in run.options.items() if name in OPTIONS}
     return {**initial, **same, **known, "name": run.name}

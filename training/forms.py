@@ -16,6 +16,8 @@ from datasets.models import DatasetVersion
 from projects.models import Project
 from projects.names import MAX_LENGTH, clean_name
 from training.base_models import BASE_MODELS, DEFAULT_BASE_MODEL, BaseModel
+from training.fleet import gpu_classes
+from training.gpu_classes import CPU
 from training.models import TrainedModel
 from training.option import InvalidOptionsError, Option, RefusedValueError, Value
 from training.options import OPTIONS, Options, has_no_effect, validate_options
@@ -67,6 +69,7 @@ class TrainingForm(forms.Form):
         self.options: Options = {}
         self._offer_versions()
         self._offer_models()
+        self._offer_gpu_classes()
         for option in OPTIONS.values():
             self.fields[option.name] = _field(option)
 
@@ -128,6 +131,7 @@ class TrainingForm(forms.Form):
             "start_model": self.own_models.get(data["base_model"]),
             "name": data["name"],
             "options": self.options,
+            "gpu_class": data.get("gpu_class", ""),
         }
 
     @property
@@ -151,6 +155,20 @@ class TrainingForm(forms.Form):
         field = self.fields["base_model"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [(name, rows) for name, rows in self._model_groups() if rows]
+
+    def _offer_gpu_classes(self) -> None:
+        """Let people choose a kind of card where there are several."""
+        wanted = str(self.initial.get("gpu_class") or "")
+        known = sorted({*gpu_classes(), *filter(None, [wanted])})
+        if len(known) < 2 and not wanted:
+            return
+        names = [(name, gettext("CPU only") if name == CPU else name.upper()) for name in known]
+        self.fields["gpu_class"] = forms.ChoiceField(
+            label=_("Graphics card"),
+            required=False,
+            choices=[("", gettext("Any")), *names],
+            help_text=_("A faster card takes less time; with any, the training begins sooner."),
+        )
 
     def _model_groups(self) -> list[tuple[str, list[tuple[str, str]]]]:
         models = BASE_MODELS.values()
