@@ -42,16 +42,12 @@ def start_run(
 
     Raises:
         InvalidOptionsError: a parameter is unknown or out of its range.
-        UserError: the version cannot be trained on, the starting model is not of this project, or
-            as many trainings wait as may.
+        UserError: the version or the starting model is no use here, or too many trainings wait.
         IntegrityError: there is a run with this key.
     """
     settings = validate_options(options)
     _check_version(project, dataset_version)
-    if start_model is not None:
-        if start_model.project_id != project.pk:
-            raise UserError("start_model_foreign")
-        base_model = str(start_model.pk)
+    _check_start_model(project, start_model)
     with transaction.atomic():
         _check_room(project.pk)
         run = TrainingRun.objects.create(
@@ -59,7 +55,7 @@ def start_run(
             project=project,
             dataset_version=dataset_version,
             name=name.strip() or _next_name(project),
-            base_model=base_model,
+            base_model=str(start_model.pk) if start_model else base_model,
             start_model=start_model,
             options=settings,
             priority=priority,
@@ -160,6 +156,11 @@ def _check_room(project_id: UUID) -> None:
     list(Project.objects.select_for_update(no_key=True).filter(pk=project_id).values("pk"))
     if TrainingRun.objects.filter(project=project_id, status=Status.QUEUED).count() >= most:
         raise UserError("too_many_waiting", most=most)
+
+
+def _check_start_model(project: Project, model: TrainedModel | None) -> None:
+    if model is not None and model.project_id != project.pk:
+        raise UserError("start_model_foreign")
 
 
 def _check_version(project: Project, version: DatasetVersion) -> None:
