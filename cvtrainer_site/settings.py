@@ -156,6 +156,11 @@ UPLOAD_QUOTA_BYTES = int(
     env.float("CVTRAINER_UPLOAD_QUOTA_GB", default=3 * MAX_UPLOAD_BYTES / 1024**3) * 1024**3
 )
 WEIGHTS_DIR = env.str("CVTRAINER_WEIGHTS_DIR", default=str(HOME / "weights"))
+# Where weights are fetched from that are neither there nor in storage; empty: from nowhere.
+WEIGHTS_URL = env.str(
+    "CVTRAINER_WEIGHTS_URL",
+    default="https://github.com/ultralytics/assets/releases/download/v8.4.0/",
+)
 WORK_DIR = HOME / "work"
 # Trainings of one project that may be on, and that may wait, at once; 0: any number.
 PROJECT_RUNS = env.int("CVTRAINER_PROJECT_RUNS", default=0)
