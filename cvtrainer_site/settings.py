@@ -161,6 +161,9 @@ WEIGHTS_URL = env.str(
     "CVTRAINER_WEIGHTS_URL",
     default="https://github.com/ultralytics/assets/releases/download/v8.4.0/",
 )
+# What an hour of each class of cards costs, for the estimate before a training.
+GPU_PRICES = site_env.prices()
+CURRENCY = env.str("CVTRAINER_CURRENCY", default="USD")
 WORK_DIR = HOME / "work"
 # Trainings of one project that may be on, and that may wait, at once; 0: any number.
 PROJECT_RUNS = env.int("CVTRAINER_PROJECT_RUNS", default=0)

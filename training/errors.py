@@ -143,3 +143,13 @@ register(
     _("Wait until one of them has begun, or cancel one."),
     status=409,
 )
+register(
+    "batch_too_large",
+    _("A batch of {batch} needs about {needed_gb} GB; {card} has {memory_gb} GB."),
+    _("A batch of {fits} should fit."),
+)
+register(
+    "batch_tight",
+    _("A batch of {batch} nearly fills the memory of {card} ({needed_gb} of {memory_gb} GB)."),
+    _("A batch of {fits} is on the safe side."),
+)

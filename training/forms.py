@@ -109,9 +109,20 @@ class TrainingForm(forms.Form):
     @property
     def no_effect(self) -> dict[str, str]:
         """Return why some options change nothing beside the others; wrong values are passed by."""
+        return {name: str(reason) for name, reason in has_no_effect(self.parsed_options).items()}
+
+    @property
+    def parsed_options(self) -> Options:
+        """Return the options as the form stands; a wrong value is the usual one until it is put
+        right.
+        """
         typed = self.typed_options() if self.is_bound else {n: self[n].value() for n in OPTIONS}
-        values = {name: _parsed(option, typed[name]) for name, option in OPTIONS.items()}
-        return {name: str(reason) for name, reason in has_no_effect(values).items()}
+        return {name: _parsed(option, typed[name]) for name, option in OPTIONS.items()}
+
+    @property
+    def wanted_gpu_class(self) -> str:
+        """Return the class of cards that is chosen, or nothing for any."""
+        return str(self["gpu_class"].value() or "") if "gpu_class" in self.fields else ""
 
     @property
     def start(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from jobs.models import Job, JobEvent
 from projects.access import ScopedQuerySet
 from projects.models import Project
 from training.base_models import BASE_MODELS, SCRATCH
+from training.experience_row import Experience  # noqa: F401  a model that is found here
 from training.run_queryset import RunQuerySet
 
 

@@ -46,7 +46,7 @@ def start_run(
         IntegrityError: there is a run with this key.
     """
     settings = validate_options(options)
-    _check_version(project, dataset_version)
+    check_version(project, dataset_version)
     _check_start_model(project, start_model)
     with transaction.atomic():
         _check_room(project.pk)
@@ -163,7 +163,12 @@ def _check_start_model(project: Project, model: TrainedModel | None) -> None:
         raise UserError("start_model_foreign")
 
 
-def _check_version(project: Project, version: DatasetVersion) -> None:
+def check_version(project: Project, version: DatasetVersion) -> None:
+    """Refuse data that cannot be trained on.
+
+    Raises:
+        UserError: `version_not_ready`, `version_cannot_train`.
+    """
     if version.dataset.project_id != project.pk or version.status != version.Status.READY:
         raise UserError("version_not_ready")
     if not (version.train_images and version.val_images and version.boxes):

@@ -90,6 +90,7 @@ API: Rules = {
     "api/v1/training-presets/": {"GET": SIGNED_IN},
     "api/v1/training-runs/": {"GET": SIGNED_IN, "POST": EDIT_BY_BODY},
     **_job("training-runs"),
+    "api/v1/training-runs/preflight/": {"POST": EDIT_BY_BODY},
     "api/v1/training-runs/<uuid:pk>/stop/": {"POST": EDIT},
     "api/v1/training-runs/<uuid:pk>/resume/": {"POST": EDIT},
     "api/v1/training-runs/<uuid:pk>/duplicate/": {"POST": EDIT},
