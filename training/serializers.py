@@ -203,7 +203,7 @@ class PresetsSerializer(serializers.Serializer[Any]):
     results = PresetSerializer(many=True)
 
 
-class FindingSerializer(serializers.Serializer[Any]):
+class PreflightFindingSerializer(serializers.Serializer[Any]):
     """Something to know before a training is started."""
 
     code = serializers.CharField()
@@ -234,7 +234,7 @@ class PreflightSerializer(serializers.Serializer[Any]):
     cards = CardSerializer(many=True)
     currency = serializers.SerializerMethodField()
 
-    @extend_schema_field(FindingSerializer(many=True))
+    @extend_schema_field(PreflightFindingSerializer(many=True))
     def get_findings(self, found: Preflight) -> list[dict[str, Any]]:
         """Return them with their sentences in the reader's language."""
         return [finding.as_json() for finding in found.findings]

@@ -189,6 +189,11 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         "dataset_version": "{dataset-versions}",
         "base_model": "yolo11n-scratch",
     },
+    ("POST", "api/v1/training-runs/preflight/"): {
+        "project": "{projects}",
+        "dataset_version": "{dataset-versions}",
+        "base_model": "yolo11n-scratch",
+    },
     ("POST", "api/v1/detections/"): {"model": "{models}", "wait": 0},
     ("POST", "api/v1/evaluations/"): {
         "model": "{models}",
