@@ -162,7 +162,13 @@ WEIGHTS_URL = env.str(
     "CVTRAINER_WEIGHTS_URL",
     default="https://github.com/ultralytics/assets/releases/download/v8.4.0/",
 )
+# What an hour of each class of cards costs, for the estimate before a training.
+GPU_PRICES = site_env.prices()
+CURRENCY = env.str("CVTRAINER_CURRENCY", default="USD")
 WORK_DIR = HOME / "work"
+# Trainings of one project that may be on, and that may wait, at once; 0: any number.
+PROJECT_RUNS = env.int("CVTRAINER_PROJECT_RUNS", default=0)
+PROJECT_WAITING = env.int("CVTRAINER_PROJECT_WAITING", default=0)
 TRAINING_LOADER_WORKERS = env.int("CVTRAINER_LOADER_WORKERS", default=0)
 WORKERS = site_env.workers()
 METRICS_NETWORKS = env.list("CVTRAINER_METRICS_NETWORKS", default=[])

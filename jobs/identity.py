@@ -12,6 +12,14 @@ _SPACE_LETTERS = 8
 #: Set by SIGTERM: work goes back to the queue, nothing new begins. Poll it, do not wait for it:
 #: the signal's handler sets it.
 leaving = threading.Event()
+#: Set where the work at hand goes back to the queue: the worker leaves, or is drained at once.
+giving_back = threading.Event()
+
+
+def leave() -> None:
+    """Have the work at hand go back to the queue, and nothing new begin: for a signal's handler."""
+    leaving.set()
+    giving_back.set()
 
 
 def _space() -> str:

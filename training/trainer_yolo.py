@@ -19,6 +19,7 @@ from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.nn.tasks import _SafeLoad, load_checkpoint
 from ultralytics.utils import SAFE_LOAD, SETTINGS, callbacks
 
+from training.kernels import has_kernels
 from training.trainer_arguments import OPTION_NAMES
 from training.trainer_checkpoints import is_whole
 from training.trainer_failures import Failure
@@ -133,27 +134,12 @@ def choose_device(wanted: str) -> str:
     if not index.isdigit() or int(index) >= torch.cuda.device_count():
         raise Failure("unsupported_device", f"There is no GPU {wanted}.")
     major, minor = torch.cuda.get_device_capability(int(index))
-    if not _has_kernels(major, minor, torch.cuda.get_arch_list()):
+    if not has_kernels(major, minor, torch.cuda.get_arch_list()):
         name = torch.cuda.get_device_name(int(index))
         raise Failure(
             "unsupported_device", f"{name} (sm_{major}{minor}), torch {torch.__version__}"
         )
     return index
-
-
-def _has_kernels(major: int, minor: int, architectures: list[str]) -> bool:
-    """Whether compiled code for a card is there: of the same generation, not newer, or portable."""
-    for architecture in architectures:
-        kind, _, number = architecture.partition("_")
-        digits = "".join(character for character in number if character.isdigit())
-        if not digits:
-            continue
-        theirs = divmod(int(digits), 10)
-        if kind == "compute" and theirs <= (major, minor):
-            return True
-        if kind == "sm" and theirs[0] == major and theirs[1] <= minor:
-            return True
-    return False
 
 
 def device_name(device: Any) -> str:

@@ -31,6 +31,15 @@ TONES = {
     "importing": "is-live",
     "review": "is-warn",
     "ready": "is-good",
+    # Workers
+    "busy": "is-live",
+    "idle": "is-good",
+    "starting": "",
+    "waiting": "is-warn",
+    "draining": "is-warn",
+    "drained": "is-warn",
+    "refused": "is-bad",
+    "lost": "is-bad",
 }
 _CLASSES = {CheckboxInput: "form-check-input", Select: "form-select", RadioSelect: ""}
 

@@ -77,18 +77,6 @@ def half_precision_is_judged_by_the_model_itself() -> None:
     assert model.training
 
 
-def kernels_are_matched_to_the_card() -> None:
-    """V100 needs sm_70; a newer card of the same generation, or portable code, will do."""
-    listed = ["sm_70", "sm_75", "sm_80", "sm_86", "sm_90"]
-    assert all(
-        ours._has_kernels(*card, listed) for card in ((7, 0), (7, 5), (8, 0), (8, 9), (9, 0))
-    )
-    assert not ours._has_kernels(6, 1, listed)
-    assert not ours._has_kernels(12, 0, listed)
-    assert not ours._has_kernels(7, 0, ["sm_75", "sm_90a", "sm_100"])
-    assert ours._has_kernels(12, 1, ["compute_120"])
-
-
 def devices_are_chosen() -> None:
     """Without a GPU, automatic means the CPU and a number is refused."""
     if torch.cuda.is_available():
@@ -158,7 +146,6 @@ CHECKS = (
     restrained,
     fonts_are_here,
     half_precision_is_judged_by_the_model_itself,
-    kernels_are_matched_to_the_card,
     devices_are_chosen,
     ranges_fit_the_library,
     every_scratch_model_is_known_to_the_library,

@@ -126,7 +126,7 @@ class TestTheQueue:
         first, second = factories.make_run(project), factories.make_run(project)
         done: list[TrainingRun] = []
 
-        def race() -> TrainingRun | None:
+        def race(**_: Any) -> TrainingRun | None:
             found = next_run()
             if found == first:
                 transitions.claim(TrainingRun, found.pk, worker="faster")
