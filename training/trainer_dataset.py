@@ -18,6 +18,7 @@ from ultralytics.data.dataset import YOLODataset
 
 from training.pixels import HEAD_SIZE, SUFFIX, Form, Head, PixelsDamaged, scaled
 from training.trainer_failures import Failure
+from training.trainer_format import QuickFormat
 
 Shape = tuple[int, int]
 Pixels = NDArray[np.uint8]
@@ -66,6 +67,8 @@ def check_picture(path: str) -> tuple[str, Shape]:
 
 class PreparedDataset(YOLODataset):  # type: ignore[misc]
     """The library's data set, with all that touches files of pictures replaced."""
+
+    format_class = QuickFormat
 
     def get_img_files(self, img_path: Any) -> list[str]:
         """Return the prepared pictures of a folder; nothing else is looked at."""

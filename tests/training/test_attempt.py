@@ -334,7 +334,7 @@ class TestProgress:
         self, attempt: _Attempt, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         attempt.run.epoch = 4
-        monkeypatch.setattr(supervisor, "materialize", failing(1, CancelRequested(), print))
+        monkeypatch.setattr(supervisor, "lay_out", failing(1, CancelRequested(), print))
         with pytest.raises(CancelRequested):
             attempt.perform()
         assert attempt.reporter._progress is not None
