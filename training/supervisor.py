@@ -116,7 +116,7 @@ class _Attempt:
         self.reporter.raise_if_cancelled()
         version, done = self.run.dataset_version, self.run.epoch
         self.reporter.progress(
-            "prepare",
+            "prepare_pictures",
             done,
             self._epochs,
             percent=self._percent(done),

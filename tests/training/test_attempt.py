@@ -311,7 +311,7 @@ class TestProgress:
         attempt._laid_out(5)
         state = attempt.reporter._progress
         assert state is not None
-        assert (state["phase"], state["done"], state["batch"]) == ("prepare", 0, 5)
+        assert (state["phase"], state["done"], state["batch"]) == ("prepare_pictures", 0, 5)
         attempt.reporter.cancel.set()
         with pytest.raises(CancelRequested):
             attempt._laid_out(9)
