@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from ultralytics.data.dataset import YOLODataset
+from ultralytics.data.utils import check_file_speeds
 
 from training.pixels import HEAD_SIZE, SUFFIX, Form, Head, PixelsDamaged, scaled
 from training.trainer_failures import Failure
@@ -73,7 +74,10 @@ class PreparedDataset(YOLODataset):  # type: ignore[misc]
     def get_img_files(self, img_path: Any) -> list[str]:
         """Return the prepared pictures of a folder; nothing else is looked at."""
         with os.scandir(img_path) as entries:
-            return sorted(entry.path for entry in entries if entry.name.endswith(SUFFIX))
+            found = sorted(entry.path for entry in entries if entry.name.endswith(SUFFIX))
+        # It draws random numbers, too: without it a training would be another one.
+        check_file_speeds(found, prefix=self.prefix)
+        return found
 
     def load_image(
         self, i: int, rect_mode: bool = True, resize_short: bool = False

@@ -197,12 +197,12 @@ def _batches(root: Path, mode: str, loaders: int, kind: Any, check: Any) -> list
     changes = {"mixup": 0.3, "cutmix": 0.3, "flipud": 0.5, "degrees": 5.0, "perspective": 0.0005}
     args = get_cfg(overrides={"task": "detect", "imgsz": 160, "cache": False, **changes})
     data = {"names": {0: "a"}, "nc": 1, "channels": 3}
+    for seed in (random.seed, np.random.seed, torch.manual_seed):
+        seed(1)
     dataset = library_build.build_yolo_dataset(
         args, str(root / "images" / mode), 3, data, mode=mode, rect=mode == "val", stride=32
     )
     assert type(dataset) is kind
-    for seed in (random.seed, np.random.seed, torch.manual_seed):
-        seed(1)
     loader = library_build.build_dataloader(
         dataset, 3, loaders, shuffle=mode == "train", device="cpu"
     )
