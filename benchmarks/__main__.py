@@ -16,6 +16,8 @@ _ALL = (
     "import_custom_vision",
     "gallery",
     "demo",
+    "photos",
+    "gpu",
 )
 _HEADER = ("benchmark", "", "measured", "target", "")
 Row = tuple[str, ...]

@@ -169,7 +169,10 @@ WORK_DIR = HOME / "work"
 # Trainings of one project that may be on, and that may wait, at once; 0: any number.
 PROJECT_RUNS = env.int("CVTRAINER_PROJECT_RUNS", default=0)
 PROJECT_WAITING = env.int("CVTRAINER_PROJECT_WAITING", default=0)
-TRAINING_LOADER_WORKERS = env.int("CVTRAINER_LOADER_WORKERS", default=0)
+# Pictures at training size, for all trainings on this host; what runs use is there beside it.
+PICTURE_CACHE_DIR = HOME / "cache" / "pictures"
+PICTURE_CACHE_BYTES = int(env.float("CVTRAINER_DATA_CACHE_GB", default=50) * 1024**3)
+TRAINING_LOADER_WORKERS = env.int("CVTRAINER_LOADER_WORKERS", default=-1)
 WORKERS = site_env.workers()
 METRICS_NETWORKS = env.list("CVTRAINER_METRICS_NETWORKS", default=[])
 

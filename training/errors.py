@@ -56,6 +56,11 @@ register(
     _("Import the dataset again. If it happens again, tell your administrator."),
 )
 register(
+    "version_changed",
+    _("The data of {version} is not what it was when the version was made."),
+    _("Import it again as a new version. Tell your administrator: somebody changed the database."),
+)
+register(
     "trainer_crashed",
     _("The trainer ended unexpectedly {losses} times in a row without finishing another epoch."),
     _("Try a smaller batch. If it happens again, show the log to your administrator."),

@@ -12,7 +12,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+import ultralytics.data.build as library_build
 import ultralytics.data.dataset as library_dataset
+import ultralytics.data.utils as library_data
 import ultralytics.engine.trainer as library_trainer
 import ultralytics.utils.torch_utils as library_torch
 from ultralytics.models.yolo.detect import DetectionTrainer
@@ -22,6 +24,7 @@ from ultralytics.utils import SAFE_LOAD, SETTINGS, callbacks
 from training.kernels import has_kernels
 from training.trainer_arguments import OPTION_NAMES
 from training.trainer_checkpoints import is_whole
+from training.trainer_dataset import PreparedDataset, check_picture
 from training.trainer_failures import Failure
 
 Callbacks = dict[str, Callable[[Any], None]]
@@ -52,7 +55,10 @@ def check_library() -> None:
 
 
 def restrain_library() -> None:
-    """Take away what reaches out: pickled label caches, the git of the host, other services."""
+    """Take away what reaches out: pickled label caches, the git of the host, other services.
+
+    And what opens pictures: only prepared ones are read, and none is ever written.
+    """
 
     def no_cache(path: Path) -> Any:
         raise FileNotFoundError(path)  # a label cache is a pickle: never read one
@@ -62,6 +68,8 @@ def restrain_library() -> None:
 
     library_dataset.load_dataset_cache_file = no_cache
     library_dataset.save_dataset_cache_file = keep_in_memory
+    library_data.check_image = check_picture
+    library_build.YOLODataset = PreparedDataset
     callbacks.add_integration_callbacks = lambda instance: None
     library_trainer.GIT = SimpleNamespace(
         root=None, branch=None, commit=None, message=None, origin=None

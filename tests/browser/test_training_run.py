@@ -81,6 +81,28 @@ def test_log_curves_and_figures_grow_without_reloading(visit: Any, viewer: User,
     assert page.evaluate("window.isSamePage") is True
 
 
+def prepare(run: Any, pictures: int) -> None:
+    """Say how many pictures are at training size."""
+    state = {"phase": "prepare_pictures", "done": 0, "total": 8, "percent": 0.0}
+    state |= {"batch": pictures, "batches": 5000, "eta_seconds": None}
+    transitions.append(run, [(JobEvent.Type.PROGRESS, state)], progress=state)
+
+
+def test_while_pictures_are_prepared_it_is_said_how_many(
+    visit: Any, viewer: User, run: Any
+) -> None:
+    prepare(run, 1000)
+    page = visit(viewer).open(f"/training-runs/{run.pk}/")
+    place = page.locator("[data-run-batch]")
+    assert "000" in place.inner_text()
+    assert "{" not in place.inner_text()
+    prepare(run, 2345)
+    page.locator("[data-run-batch]", has_text="345").wait_for()
+    assert page.locator("[data-progress-phase]").inner_text() == "Đang chuẩn bị ảnh"
+    go(run, 1, 3.0)
+    page.locator("[data-run-batch]", has_text="lô 2").wait_for()
+
+
 def test_the_table_says_what_the_curves_show(visit: Any, viewer: User, run: Any) -> None:
     finish_epoch(run, 1, 0.25)
     finish_epoch(run, 2, 0.5)
