@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from datasets.models import DatasetVersion
 from jobs.errors import UserError
-from jobs.models import Job, JobEvent, JobQuerySet
+from jobs.models import JobEvent, PausableJob, PausableQuerySet
 from jobs.states import Status
 from projects.access import ScopedQuerySet
 from projects.models import Project
@@ -28,7 +28,7 @@ def artifacts_storage() -> Any:
     return storages["artifacts"]
 
 
-class RunQuerySet(JobQuerySet, ScopedQuerySet):  # type: ignore[override]
+class RunQuerySet(PausableQuerySet, ScopedQuerySet):  # type: ignore[override]
     """Training runs of a project."""
 
     def with_queue_position(self) -> Self:
@@ -36,13 +36,14 @@ class RunQuerySet(JobQuerySet, ScopedQuerySet):  # type: ignore[override]
         is_ahead = Q(priority__gt=OuterRef("priority")) | Q(
             priority=OuterRef("priority"), queued_at__lt=OuterRef("queued_at")
         )
-        ahead = TrainingRun.objects.filter(is_ahead, status=Status.QUEUED).order_by()
+        ahead = TrainingRun.objects.waiting().filter(is_ahead).order_by()
         number = ahead.values("status").annotate(number=Count("pk")).values("number")
         place = Coalesce(Subquery(number, output_field=models.IntegerField()), 0) + 1
-        return self.annotate(queue_position=Case(When(status=Status.QUEUED, then=place)))
+        waits = Q(status=Status.QUEUED, paused_at__isnull=True)
+        return self.annotate(queue_position=Case(When(waits, then=place)))
 
 
-class TrainingRun(Job):
+class TrainingRun(PausableJob):
     """One training of one model on one version."""
 
     queue = "training"
@@ -67,11 +68,19 @@ class TrainingRun(Job):
     best = models.JSONField(null=True, blank=True)
     device = models.CharField(max_length=100, blank=True)
     environment = models.JSONField(default=dict, blank=True)
+    #: What we changed by ourselves since it began, laid over the options; `because`: of what error.
+    adjusted = models.JSONField(default=dict, blank=True)
 
     objects = RunQuerySet.as_manager()  # type: ignore[misc]
 
-    class Meta(Job.Meta):
+    class Meta(PausableJob.Meta):
         pass
+
+    @property
+    def used_options(self) -> dict[str, Any]:
+        """The options as they are used: with what had to be changed on the way."""
+        changed = {name: value for name, value in self.adjusted.items() if name in self.options}
+        return {**self.options, **changed}
 
     @property
     def architecture(self) -> str:

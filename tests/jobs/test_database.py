@@ -258,9 +258,18 @@ class TestTheReconcilerAfterAnOutage:
         reconciler = Reconciler()
         reconciler.run_pass()
         time.sleep(0.25)
-        wall = time.time
-        monkeypatch.setattr(time, "time", lambda: wall() + 3600)
+        _set_clock(monkeypatch, ahead=3600)
         assert reconciler.run_pass().taken_back == 0
+
+    @pytest.mark.parametrize("hours", [1, -1])
+    def test_begins_again_when_the_clock_of_the_database_is_set(self, silent, monkeypatch, hours):
+        reconciler = Reconciler()
+        reconciler.run_pass()
+        time.sleep(0.25)
+        _set_clock(monkeypatch, ahead=hours * 3600)
+        assert reconciler.run_pass().taken_back == 0
+        time.sleep(0.25)
+        assert reconciler.run_pass().taken_back == 1
 
     def test_one_row_that_cannot_be_taken_back_does_not_keep_the_others(self, silent, monkeypatch):
         other = FakeJob.objects.create()
@@ -276,6 +285,17 @@ class TestTheReconcilerAfterAnOutage:
         monkeypatch.setattr(transitions, "take_back", fail_for_one)
         assert reconcile.reconcile().taken_back == 1
         assert status_of(other) == Status.QUEUED
+
+
+def _set_clock(monkeypatch, *, ahead: float) -> None:
+    """Have the database's clock show another time from now on."""
+    look = reconcile._look_at_database
+
+    def look_at_another() -> tuple[float, float]:
+        took, clock = look()
+        return took, clock + ahead
+
+    monkeypatch.setattr(reconcile, "_look_at_database", look_at_another)
 
 
 def _away(**_):
