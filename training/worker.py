@@ -1,12 +1,17 @@
 """The training worker: keeps a trainer with its libraries loaded, so that a run starts at once."""
 
+import time
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
+from jobs.identity import leaving
 from jobs.worker import ForkingWorker
+from training import quarantine
 from training.process import Spare
+
+_LOOK_SECONDS = 1.0
 
 
 class TrainingWorker(ForkingWorker):
@@ -20,6 +25,9 @@ class TrainingWorker(ForkingWorker):
 
     def dequeue_job_and_maintain_ttl(self, *args: Any, **kwargs: Any) -> Any:
         """Have a spare trainer ready while waiting for the next run."""
+        while quarantine.refusal() and not leaving.is_set():
+            self.heartbeat()
+            time.sleep(_LOOK_SECONDS)
         self._spare.ensure()
         return super().dequeue_job_and_maintain_ttl(*args, **kwargs)
 

@@ -20,6 +20,7 @@ from ultralytics.nn.tasks import DetectionModel  # noqa: E402
 from ultralytics.utils import ONLINE, SETTINGS, callbacks  # noqa: E402
 from ultralytics.utils.checks import check_font  # noqa: E402
 
+from training import device_probe  # noqa: E402
 from training import trainer_yolo as ours  # noqa: E402
 from training.trainer_failures import Failure  # noqa: E402
 
@@ -151,6 +152,11 @@ def what_was_settled_is_taken_over() -> None:
             assert failure.code == "checkpoint_mismatch"
 
 
+def a_gpu_that_is_not_there_does_not_answer() -> None:
+    """The probe of a failed GPU; where there is one, it calculates."""
+    assert device_probe.main() == (0 if torch.cuda.is_available() else 1)
+
+
 CHECKS = (
     safe_and_offline,
     no_cuda_in_a_spare,
@@ -163,6 +169,7 @@ CHECKS = (
     every_scratch_model_is_known_to_the_library,
     every_optimizer_can_be_built,
     what_was_settled_is_taken_over,
+    a_gpu_that_is_not_there_does_not_answer,
 )
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
 
 from jobs import runner, transitions
 from jobs.errors import CancelRequested, Interrupted, UserError
@@ -43,6 +42,7 @@ def attempt(run: TrainingRun, tmp_path: Path) -> _Attempt:
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Patience is out after a few tries, which come at once."""
     monkeypatch.setattr(storing, "PATIENCE_SECONDS", 2.5)
+    monkeypatch.setattr(epochs, "PATIENCE_SECONDS", 2.5)
     monkeypatch.setattr(storing, "_pause", lambda _, check: check())
 
 
@@ -85,27 +85,6 @@ def failing(times: float, error: Exception, call: Callable[..., Any]) -> Callabl
         return call(*args, **kwargs)
 
     return instead
-
-
-class TestADatabaseThatIsAway:
-    @pytest.mark.django_db(transaction=True)
-    def test_for_a_while_at_the_end_of_an_epoch_costs_nothing(
-        self, attempt: _Attempt, tmp_path: Path
-    ) -> None:
-        attempt.reporter.log("a line that is not written yet")
-        away_until = time.monotonic() + 0.5
-
-        def refuse(execute: Any, *args: Any) -> Any:
-            if time.monotonic() < away_until:
-                raise OperationalError("away")
-            return execute(*args)
-
-        with connection.execute_wrapper(refuse):
-            attempt._hear(epoch_message(tmp_path))
-
-        attempt.run.refresh_from_db()
-        assert attempt.run.epoch == 1
-        assert attempt.run.events.filter(type="log").count() == 1
 
 
 class TestTheQueue:
@@ -193,7 +172,7 @@ class TestAStartModelThatWasDeleted:
 @pytest.mark.usefixtures("no_pauses")
 class TestAStorageThatFails:
     def commit(self, run: TrainingRun, folder: Path) -> None:
-        epochs.commit(run, epoch_message(folder), lambda: None)
+        epochs.commit(run, [epoch_message(folder)], lambda: None)
 
     def test_for_a_while_is_waited_for(
         self, run: TrainingRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -204,14 +183,14 @@ class TestAStorageThatFails:
         assert run.checkpoints.count() == 1
 
     @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-    def test_because_it_is_full_is_said(
+    def test_because_it_is_full_is_waited_for_and_said(
         self, run: TrainingRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
     ) -> None:
         full = failing(99, OSError(number, "full"), checkpoints.store)
         monkeypatch.setattr(type(weights_storage()), "save", full)
-        with pytest.raises(UserError) as refused:
+        with pytest.raises(Interrupted) as cut:
             self.commit(run, tmp_path)
-        assert refused.value.code == "disk_full"
+        assert cut.value.reason == "disk_full"
 
     @pytest.mark.parametrize("error", [OSError(errno.EIO, "away"), RuntimeError("of S3")])
     def test_for_long_has_the_run_taken_back(
