@@ -5,6 +5,7 @@ from jobs.errors import Interrupted, UserError
 from jobs.patience import persist
 from training.messages import Message
 from training.models import TrainingRun
+from training.resuming import batch_in_use
 
 #: What the trainer calls its failures, as a person is told.
 _ENDS = {
@@ -49,12 +50,6 @@ def judge(run: TrainingRun, message: Message) -> Exception:
         return Interrupted(code)
     epoch = min(int(message["epoch"]) + 1, int(run.options["epochs"]))
     return UserError(_ENDS.get(code, "trainer_failed"), detail=detail[:_DETAIL], epoch=epoch)
-
-
-def batch_in_use(run: TrainingRun) -> int:
-    """Return the batch that the trainer last said it uses, else the one asked for; 0: automatic."""
-    asked = int(run.used_options["batch"])
-    return int(run.environment.get("batch") or max(asked, 0))
 
 
 def shrink(run: TrainingRun, short: MemoryShort, *, loader_workers: int) -> bool:

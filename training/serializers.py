@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from datasets.models import DatasetVersion
-from jobs.serializers import JobSerializerMixin, progress_of
+from jobs.serializers import JobErrorSerializer, JobSerializerMixin, error_of, progress_of
 from projects.serializer_base import (
     NameField,
     ProjectField,
@@ -20,6 +20,7 @@ from projects.serializer_base import (
 from training.base_models import BASE_MODELS
 from training.models import Artifact, TrainedModel, TrainingRun
 from training.options import BASIC_NAMES, final_learning_rate
+from training.remedies import remedies_for
 
 _PRIORITY = 100
 
@@ -32,6 +33,31 @@ class BestSerializer(serializers.Serializer[Any]):
     map50_95 = serializers.FloatField(allow_null=True)
     precision = serializers.FloatField(allow_null=True)
     recall = serializers.FloatField(allow_null=True)
+
+
+class ActionSerializer(serializers.Serializer[Any]):
+    """Something that can be done about an error: a request that does it, or a page to look at."""
+
+    code = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    method = serializers.ChoiceField(choices=["GET", "POST"])
+    url = serializers.CharField()
+    body = serializers.DictField()
+
+
+class RunErrorSerializer(JobErrorSerializer):
+    """Why a run failed, and what can be done about it."""
+
+    actions = ActionSerializer(many=True)
+
+
+class AdjustedSerializer(serializers.Serializer[Any]):
+    """What had to be made smaller since the run began, and because of which error."""
+
+    batch = serializers.IntegerField(required=False)
+    batch_before = serializers.IntegerField(required=False)
+    loader_workers = serializers.IntegerField(required=False)
+    because = serializers.CharField(required=False)
 
 
 class RunSerializer(JobSerializerMixin, ScopedModelSerializer):
@@ -52,6 +78,7 @@ class RunSerializer(JobSerializerMixin, ScopedModelSerializer):
     queue_position = serializers.IntegerField(read_only=True, allow_null=True)
     eta_seconds = serializers.SerializerMethodField()
     best = BestSerializer(read_only=True, allow_null=True)
+    adjusted = AdjustedSerializer(read_only=True)
     model = serializers.SerializerMethodField()
 
     class Meta:
@@ -67,6 +94,7 @@ class RunSerializer(JobSerializerMixin, ScopedModelSerializer):
             "final_learning_rate",
             "priority",
             "status",
+            "paused_at",
             "queue_position",
             "attempt",
             "progress",
@@ -79,10 +107,17 @@ class RunSerializer(JobSerializerMixin, ScopedModelSerializer):
             "finished_at",
             "eta_seconds",
             "stopped_early",
+            "adjusted",
             "model",
             "error",
         ]
         read_only_fields = fields
+
+    @extend_schema_field(RunErrorSerializer(allow_null=True))
+    def get_error(self, run: TrainingRun) -> dict[str, Any] | None:  # type: ignore[override]
+        """Return what went wrong and what can be done about it, or None."""
+        error = error_of(run.error)
+        return error and {**error, "actions": [found.as_json() for found in remedies_for(run)]}
 
     @extend_schema_field(serializers.DictField())
     def get_advanced(self, run: TrainingRun) -> dict[str, Any]:
@@ -154,6 +189,17 @@ class NewRunSerializer(ScopedSerializer):
                 {"base_model": _("There is no such model in this project.")}, code="does_not_exist"
             )
         return found  # type: ignore[no-any-return]
+
+
+class ResumeSerializer(ScopedSerializer):
+    """How to go on: as before where nothing is said; values are checked by `training.resuming`."""
+
+    batch = serializers.JSONField(required=False)
+    imgsz = serializers.JSONField(required=False)
+    patience = serializers.JSONField(required=False)
+    finish = serializers.BooleanField(
+        required=False, default=False, help_text="Train no further; keep the best model so far."
+    )
 
 
 class EpochSerializer(serializers.Serializer[Any]):

@@ -30,6 +30,7 @@ from training.models import Checkpoint, TrainingRun
 from training.process import TrainerGone, TrainerProcess, open_trainer
 from training.quarantine import quarantine
 from training.recovery import CheckpointUnreadable, MemoryShort
+from training.resuming import batch_in_use
 from training.storing import patiently
 
 log = logging.getLogger(__name__)
@@ -270,7 +271,7 @@ class _Attempt:
         was_for_memory = trainer.may_have_been_killed_for_memory
         self.committer.finish(self._check)
         if was_for_memory:
-            return MemoryShort("host_out_of_memory", recovery.batch_in_use(self.run))
+            return MemoryShort("host_out_of_memory", batch_in_use(self.run))
         return Interrupted("trainer_crashed")
 
     @property

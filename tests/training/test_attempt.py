@@ -4,10 +4,13 @@ import errno
 import logging
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
+from django.utils import timezone
 
 from jobs import runner, transitions
 from jobs.errors import CancelRequested, Interrupted, UserError
@@ -15,7 +18,7 @@ from jobs.reporter import Reporter
 from jobs.states import Status
 from projects.models import Project
 from tests import factories
-from training import checkpoints, epochs, results, storing, supervisor, tasks
+from training import checkpoints, epochs, leftovers, results, storing, supervisor, tasks
 from training.checkpoints import file_sha256
 from training.models import Checkpoint, TrainingRun, weights_storage
 from training.services import next_run
@@ -332,3 +335,38 @@ def test_a_row_deleted_before_the_end_makes_no_noise(
     with caplog.at_level(logging.INFO):
         runner._conclude(run, Reporter(run), lambda: runner._succeed(run, Reporter(run), None))
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+class TestLeftovers:
+    @pytest.fixture
+    def stored(self, run: TrainingRun, tmp_path: Path) -> Checkpoint:
+        epochs.commit(run, [epoch_message(tmp_path)], lambda: None)
+        return run.checkpoints.get()
+
+    def lost(self, run: TrainingRun) -> str:
+        """Leave what a killed attempt stored and did not commit."""
+        name = f"runs/{run.pk}/1-2-last.pt"
+        return str(weights_storage().save(name, ContentFile(BYTES)))
+
+    def test_of_killed_attempts_go_once_they_are_old_and_what_is_named_stays(
+        self, run: TrainingRun, stored: Checkpoint
+    ) -> None:
+        name = self.lost(run)
+        leftovers.remove_unowned_weights()
+        assert weights_storage().exists(name)
+        leftovers.remove_unowned_weights(older_than=timedelta(0))
+        assert not weights_storage().exists(name)
+        assert weights_storage().exists(stored.file.name)
+
+    def test_beside_old_runs_were_looked_at_before(self, run: TrainingRun) -> None:
+        name = self.lost(run)
+        long_ago = timezone.now() - timedelta(days=30)
+        TrainingRun.objects.update(status=Status.SUCCEEDED, finished_at=long_ago)
+        leftovers.remove_unowned_weights(older_than=timedelta(0))
+        assert weights_storage().exists(name)
+
+    def test_of_runs_that_are_gone_go_too(self, run: TrainingRun) -> None:
+        name = self.lost(run)
+        run.delete()
+        leftovers.remove_unowned_weights(older_than=timedelta(0))
+        assert not weights_storage().exists(name)

@@ -4,6 +4,7 @@ import itertools
 import signal
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from jobs import keeper
 from jobs.models import JobEvent
 from jobs.states import Status
 from projects.models import Project
+from projects.services import delete_project
 from tests.training.conftest import Scripted
-from training import epochs, process, quarantine, storing, supervisor
-from training.models import TrainingRun, weights_storage
+from training import epochs, leftovers, process, quarantine, services, storing, supervisor
+from training.models import Checkpoint, TrainingRun, weights_storage
+from training.tasks import run_training
 
 OUT = {"code": "out_of_memory", "detail": "CUDA out of memory", "batch": 8}
 
@@ -295,6 +298,87 @@ class TestNobodyAnswers:
 
         assert time.monotonic() - began < 10
         assert (run.status, run.losses) == (Status.QUEUED, 1)
+
+
+class TestAPersonDecides:
+    def test_to_keep_the_best_of_a_run_that_went_astray(self, scripted: Scripted) -> None:
+        failure = {"code": "diverged", "detail": "NaN"}
+        run = scripted.work(scripted.begin({"after": 5, "fail": failure}, {}))
+        assert run.error == {"code": "diverged", "params": {"detail": "NaN", "epoch": 6}}
+
+        services.resume_run(run=run, finish=True)
+        run = scripted.work(run)
+
+        assert (run.status, run.stopped_early, run.epoch) == (Status.SUCCEEDED, True, 5), run.error
+        assert run.model.file
+        assert scripted.told()[1]["resume"]["finalise"] is True
+
+    def test_to_go_on_with_less_and_the_trainer_is_told(self, scripted: Scripted) -> None:
+        last = {**OUT, "batch": 4}
+        tries = [{"after": 3, "fail": OUT}, {"after": 4, "fail": last}, {}]
+        run = scripted.work(scripted.begin(*tries, imgsz=128))
+        assert run.status == Status.FAILED
+
+        services.resume_run(run=run, changes={"batch": 2, "imgsz": 96})
+        run = scripted.work(run)
+
+        assert run.status == Status.SUCCEEDED, run.error
+        assert_whole(run)
+        told = scripted.told()[2]
+        assert (told["options"]["batch"], told["options"]["imgsz"]) == (2, 96)
+        assert (told["resume"]["epoch"], run.model.imgsz) == (4, 96)
+
+    def test_to_pause_and_the_gpu_is_free_within_seconds(
+        self, scripted: Scripted, when: Callable[..., None]
+    ) -> None:
+        run = scripted.begin({"epochs": 0.3}, {})
+        asked: list[float] = []
+
+        def pause() -> None:
+            services.pause_run(run=TrainingRun.objects.get(pk=run.pk))
+            asked.append(time.monotonic())
+
+        when(run, 3, pause)
+        run = scripted.work(run)
+        assert time.monotonic() - asked[0] < 5
+        assert (run.is_paused, run.losses, run.worker) == (True, 0, "")
+        assert run.epoch >= 3
+        reached = run.epoch
+        assert scripted.work(run).attempt == 1, "nobody takes it"
+
+        services.resume_run(run=run)
+        run = scripted.work(run)
+
+        assert run.status == Status.SUCCEEDED, run.error
+        assert_whole(run)
+        assert scripted.told()[1]["resume"]["epoch"] == reached
+
+    def test_to_stop_while_memory_runs_out_and_it_still_stops(
+        self, scripted: Scripted, when: Callable[..., None]
+    ) -> None:
+        run = scripted.begin({"epochs": 0.3, "after": 4, "fail": OUT}, {})
+        when(run, 3, lambda: services.stop_run(run=TrainingRun.objects.get(pk=run.pk)))
+        run = scripted.work(run)
+
+        assert run.status == Status.SUCCEEDED, run.error
+        assert run.stopped_early
+        assert run.epoch < 8
+
+    def test_to_delete_the_project_and_nothing_is_left(
+        self, scripted: Scripted, when: Callable[..., None]
+    ) -> None:
+        run = scripted.begin({"epochs": 0.1}, epochs=500)
+        name = f"runs/{run.pk}"
+        when(run, 2, lambda: delete_project(project=Project.objects.get(pk=run.project_id)))
+
+        run_training(str(run.pk))
+
+        assert not TrainingRun.objects.filter(pk=run.pk).exists()
+        assert not Checkpoint.objects.exists()
+        # What was just being stored when the rows went is found by the next look.
+        assert len(weights_storage().listdir(name)[1]) <= 2
+        leftovers.remove_unowned_weights(older_than=timedelta(0))
+        assert weights_storage().listdir(name)[1] == []
 
 
 def test_a_flood_of_lines_is_thinned_and_the_training_goes_on(scripted: Scripted) -> None:
