@@ -144,6 +144,8 @@ def what_was_settled_is_taken_over() -> None:
     assert (taken["batch"], taken["optimizer"], taken["lr0"]) == (4, "AdamW", 0.001)
     assert ours.take_over_arguments({**asked, "batch": -1}, saved)["batch"] == 4
     assert ours.take_over_arguments({**asked, "batch": 2}, saved)["batch"] == 2
+    free = ours.take_over_arguments({**asked, "imgsz": 96, "patience": 7}, saved)
+    assert (free["imgsz"], free["patience"]) == (96, 7)
     for other in ({"epochs": 5}, {"optimizer": "SGD"}, {"mosaic": 1.0}):
         try:
             ours.take_over_arguments({**asked, **other}, saved)
