@@ -24,7 +24,7 @@ from tests.fake_jobs.models import FakeEvent, FakeJob
 from tests.fake_jobs.tasks import commit_epoch
 from tests.jobs.conftest import assert_story_is_whole
 
-RACES = int(os.environ.get("CANCEL_RACES", "100"))
+RACES = int(os.environ.get("CANCEL_RACES", "60"))
 SEED = int(os.environ.get("CHAOS_SEED", "20261127"))
 AT_ONCE = 6
 EPOCHS = 4

@@ -10,7 +10,9 @@ import pytest
 from tests.services.postgres import Postgres
 
 _HERE = Path(__file__).parent
-_TESTS = ["transitions", "reporter", "work", "workers", "database", "chaos"]
+_TESTS = [
+    *("transitions", "pause", "cancel_races", "reporter", "work", "workers", "database", "chaos"),
+]
 
 
 @pytest.mark.slow
