@@ -5,6 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from django.db.models import Sum
+
 from jobs import transitions
 from jobs.frames import Frame
 from jobs.models import JobEvent
@@ -59,6 +61,11 @@ def drop_files(message: Message, *keys: str) -> None:
         if file := message.get(key):
             Path(file["path"]).unlink(missing_ok=True)
             message[key] = None
+
+
+def seconds_of(run: TrainingRun) -> float:
+    """Return how long the committed epochs of all attempts took together."""
+    return float(run.epochs.aggregate(seconds=Sum("seconds"))["seconds"] or 0.0)
 
 
 def row(metrics: EpochMetrics) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from training.trainer_yolo import (
     device_name,
     load_weights,
     take_over_arguments,
+    usable_precision,
 )
 
 _SCRATCH = "-scratch"
@@ -126,7 +127,11 @@ class Run:
         if device != "cpu":
             locks = Path(os.environ["YOLO_CONFIG_DIR"])
             hold_device(locks, device_identity(device), self._say_that_it_waits)
-        return train_arguments(spec, data=data, model=_model(spec), device=device)
+        arguments = train_arguments(spec, data=data, model=_model(spec), device=device)
+        precision = usable_precision(arguments["amp"], device)
+        if precision != arguments["amp"]:
+            self._log.add("warning", "This device has no bfloat16; another precision is used.")
+        return {**arguments, "amp": precision}
 
     def _say_that_it_waits(self, seconds: int) -> None:
         """Let the supervisor hear that nothing hangs: another training has the GPU."""
