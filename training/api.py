@@ -31,6 +31,7 @@ from training.models import Checkpoint, TrainedModel, TrainingRun
 from training.option import InvalidOptionsError
 from training.options import describe_options
 from training.presets import presets_for
+from training.recovery_serializers import ResumeSerializer
 from training.serializers import (
     ArtifactSerializer,
     MetricsSerializer,
@@ -38,7 +39,6 @@ from training.serializers import (
     NewRunSerializer,
     PresetQuerySerializer,
     PresetsSerializer,
-    ResumeSerializer,
     RunSerializer,
     TrainingOptionsSerializer,
 )

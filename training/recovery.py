@@ -1,5 +1,8 @@
 """What the failure of a trainer means for its run: once more and smaller, elsewhere, or an end."""
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
 from jobs import transitions
 from jobs.errors import Interrupted, UserError
 from jobs.patience import persist
@@ -19,6 +22,20 @@ _SHORTAGES = {"out_of_memory", "host_out_of_memory", "shared_memory_full"}
 #: Not the run's fault: it goes on elsewhere, or here once that is over.
 FAULTS_OF_HOST = {"device_failed", "disk_full"}
 _DETAIL = 300
+_ELSEWHERE = {
+    "device_failed": gettext_noop(
+        "The graphics card of this worker failed; the training goes on elsewhere, or here once it"
+        " answers again."
+    ),
+    "disk_full": gettext_noop(
+        "The disk is full; the training goes on elsewhere, or here once there is space."
+    ),
+}
+_SMALLER = {
+    "out_of_memory": gettext_noop("The graphics card ran out of memory."),
+    "host_out_of_memory": gettext_noop("The worker ran out of memory."),
+    "shared_memory_full": gettext_noop("The worker ran out of shared memory."),
+}
 
 
 class CheckpointUnreadable(Exception):
@@ -77,6 +94,18 @@ def shrink(run: TrainingRun, short: MemoryShort, *, loader_workers: int) -> bool
     changed = {**run.adjusted, **smaller, "because": short.code, "batch_before": short.batch}
     persist(lambda: _save(run, changed))
     return True
+
+
+def smaller(run: TrainingRun, short: MemoryShort, *, loader_workers: int) -> str:
+    """Return what the log says when a run goes on with less."""
+    used = {"batch": run.adjusted.get("batch") or short.batch, "workers": loader_workers}
+    what = _("Trying again with batch %(batch)d and %(workers)d loader processes.")
+    return f"{_(_SMALLER[short.code])} {what % used}"
+
+
+def elsewhere(reason: str) -> str:
+    """Return what the log says when a run leaves a worker for one of `FAULTS_OF_HOST`."""
+    return _(_ELSEWHERE[reason])
 
 
 def _save(run: TrainingRun, changed: dict[str, object]) -> None:

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from datasets.models import DatasetVersion
-from jobs.serializers import JobErrorSerializer, JobSerializerMixin, error_of, progress_of
+from jobs.serializers import JobSerializerMixin, error_of, progress_of
 from projects.serializer_base import (
     NameField,
     ProjectField,
@@ -20,6 +20,7 @@ from projects.serializer_base import (
 from training.base_models import BASE_MODELS
 from training.models import Artifact, TrainedModel, TrainingRun
 from training.options import BASIC_NAMES, final_learning_rate
+from training.recovery_serializers import AdjustedSerializer, RunErrorSerializer
 from training.remedies import remedies_for
 
 _PRIORITY = 100
@@ -33,31 +34,6 @@ class BestSerializer(serializers.Serializer[Any]):
     map50_95 = serializers.FloatField(allow_null=True)
     precision = serializers.FloatField(allow_null=True)
     recall = serializers.FloatField(allow_null=True)
-
-
-class ActionSerializer(serializers.Serializer[Any]):
-    """Something that can be done about an error: a request that does it, or a page to look at."""
-
-    code = serializers.CharField()
-    label = serializers.CharField()  # type: ignore[assignment]
-    method = serializers.ChoiceField(choices=["GET", "POST"])
-    url = serializers.CharField()
-    body = serializers.DictField()
-
-
-class RunErrorSerializer(JobErrorSerializer):
-    """Why a run failed, and what can be done about it."""
-
-    actions = ActionSerializer(many=True)
-
-
-class AdjustedSerializer(serializers.Serializer[Any]):
-    """What had to be made smaller since the run began, and because of which error."""
-
-    batch = serializers.IntegerField(required=False)
-    batch_before = serializers.IntegerField(required=False)
-    loader_workers = serializers.IntegerField(required=False)
-    because = serializers.CharField(required=False)
 
 
 class RunSerializer(JobSerializerMixin, ScopedModelSerializer):
@@ -189,17 +165,6 @@ class NewRunSerializer(ScopedSerializer):
                 {"base_model": _("There is no such model in this project.")}, code="does_not_exist"
             )
         return found  # type: ignore[no-any-return]
-
-
-class ResumeSerializer(ScopedSerializer):
-    """How to go on: as before where nothing is said; values are checked by `training.resuming`."""
-
-    batch = serializers.JSONField(required=False)
-    imgsz = serializers.JSONField(required=False)
-    patience = serializers.JSONField(required=False)
-    finish = serializers.BooleanField(
-        required=False, default=False, help_text="Train no further; keep the best model so far."
-    )
 
 
 class PresetQuerySerializer(ScopedSerializer):

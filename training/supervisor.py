@@ -8,13 +8,10 @@ import logging
 import shutil
 import statistics
 import time
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 from django.conf import settings
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 
 from datasets.materialize import materialize
 from jobs.errors import CancelRequested, Drained, Interrupted, Paused, UserError
@@ -22,16 +19,16 @@ from jobs.patience import persist
 from jobs.reporter import Reporter
 from jobs.runner import Commit
 from jobs.work_folder import work_folder
-from training import checkpoints, epochs, pretrained, recovery, results
-from training.base_models import BASE_MODELS
+from training import epochs, recovery, results
 from training.committing import Committer
 from training.messages import Data, Message, Resume, Spec
-from training.models import Checkpoint, TrainingRun
+from training.models import TrainingRun
 from training.options import to_train_arguments
 from training.process import TrainerGone, TrainerProcess, open_trainer
 from training.quarantine import quarantine
 from training.recovery import CheckpointUnreadable, MemoryShort
 from training.resuming import batch_in_use
+from training.starting import Start
 from training.storing import patiently
 
 log = logging.getLogger(__name__)
@@ -46,20 +43,6 @@ _ALONE_SECONDS = 1800.0
 _LEAVE_SECONDS = 15.0
 #: Where in an epoch a phase begins, and how much of it the phase takes, for the progress bar.
 _SHARES = {"train": (0.0, 0.9), "validate": (0.9, 0.1)}
-_ELSEWHERE = {
-    "device_failed": gettext_noop(
-        "The graphics card of this worker failed; the training goes on elsewhere, or here once it"
-        " answers again."
-    ),
-    "disk_full": gettext_noop(
-        "The disk is full; the training goes on elsewhere, or here once there is space."
-    ),
-}
-_SMALLER = {
-    "out_of_memory": gettext_noop("The graphics card ran out of memory."),
-    "host_out_of_memory": gettext_noop("The worker ran out of memory."),
-    "shared_memory_full": gettext_noop("The worker ran out of shared memory."),
-}
 
 
 def train(run: TrainingRun, reporter: Reporter) -> Commit:
@@ -90,6 +73,7 @@ class _Attempt:
         self.heard_at = time.monotonic()
         self.is_stop_sent = False
         self.committer = Committer(run, reporter)
+        self.start = Start(run, reporter, folder)
 
     def perform(self) -> Commit:
         """Go on from the newest checkpoint that can be read, or begin."""
@@ -98,7 +82,7 @@ class _Attempt:
         except Interrupted as cut:
             if cut.reason in recovery.FAULTS_OF_HOST:
                 quarantine(cut.reason)
-                self.reporter.log(_(_ELSEWHERE[cut.reason]), "error")
+                self.reporter.log(recovery.elsewhere(cut.reason), "error")
             raise
         return results.prepare(self.run, last_word, self.reporter.raise_if_cancelled)
 
@@ -124,10 +108,12 @@ class _Attempt:
             except MemoryShort as short:
                 if not recovery.shrink(self.run, short, loader_workers=self._loader_workers):
                     raise UserError(short.code, batch=short.batch) from short
-                self._tell_smaller(short)
+                told = recovery.smaller(self.run, short, loader_workers=self._loader_workers)
+                self.reporter.log(told, "warning")
 
     def _train_from_newest(self, names: list[str]) -> Message:
-        for resume in self._starts():
+        is_over = self._is_stop_wished or self._is_time_up()
+        for resume in self.start.checkpoints(finalise=is_over):
             try:
                 return self._train(names, resume)
             except CheckpointUnreadable:
@@ -135,13 +121,6 @@ class _Attempt:
                     _("This checkpoint cannot be read; trying the one before."), "warning"
                 )
         raise UserError("checkpoint_unreadable")
-
-    def _tell_smaller(self, short: MemoryShort) -> None:
-        batch = self.run.adjusted.get("batch") or short.batch
-        used = {"batch": batch, "workers": self._loader_workers}
-        why = _(_SMALLER[short.code])
-        what = _("Trying again with batch %(batch)d and %(workers)d loader processes.")
-        self.reporter.log(f"{why} {what % used}", "warning")
 
     @property
     def _epochs(self) -> int:
@@ -168,72 +147,20 @@ class _Attempt:
             batches=version.train_images + version.val_images,
         )
 
-    def _starts(self) -> Iterator[Resume | None]:
-        """Yield where to begin: each stored checkpoint from the newest, or nothing at all."""
-        found = False
-        for last in checkpoints.candidates(self.run):
-            found = True
-            target = self.folder / f"resume-{last.epoch}.pt"
-            if not self._fetch(last, target):
-                lost = _("The checkpoint of epoch %(epoch)d is missing or damaged.")
-                self.reporter.log(lost % {"epoch": last.epoch}, "warning")
-            else:
-                message = _("Going on after epoch %(epoch)d (attempt %(attempt)d).")
-                self.reporter.log(message % {"epoch": last.epoch, "attempt": self.run.attempt})
-                yield Resume(
-                    last=str(target),
-                    best=self._fetch_best(last),
-                    epoch=last.epoch,
-                    finalise=self._is_stop_wished or self._is_time_up(),
-                )
-        if not found:
-            yield None
-
-    def _fetch_best(self, last: Checkpoint) -> str | None:
-        best = checkpoints.best_until(self.run, last.epoch)
-        target = self.folder / "resume-best.pt"
-        return str(target) if best is not None and self._fetch(best, target) else None
-
-    def _fetch(self, checkpoint: Checkpoint, target: Path) -> bool:
-        step = partial(checkpoints.fetch, checkpoint, target)
-        return patiently(step, self.reporter.raise_if_cancelled)
-
     def _spec(self, names: list[str], resume: Resume | None) -> Spec:
         work = self.folder / "work"
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(mode=0o700)
         return Spec(
             data=Data(root=str(self.folder / "data"), names=names),
-            base_model=self._base_model(),
+            base_model=self.start.base_model(),
             # A checkpoint holds all; what the run once started from may be gone.
-            weights=None if resume else self._weights(),
+            weights=None if resume else self.start.weights(),
             options=to_train_arguments(self.run.used_options),
             work_dir=str(work),
             resume=resume,
             loader_workers=self._loader_workers,
         )
-
-    def _base_model(self) -> str:
-        """Return the name for the trainer; a start from scratch is told by it."""
-        # The start model may have been deleted since the run was claimed.
-        persist(lambda: self.run.refresh_from_db(fields=["start_model"]))
-        is_named = self.run.start_model is None and self.run.base_model in BASE_MODELS
-        return self.run.base_model if is_named else self.run.architecture
-
-    def _weights(self) -> str | None:
-        """Return the pretrained weights to start from, or None for a start from scratch."""
-        if self.run.start_model is not None:
-            target = self.folder / "start.pt"
-            fetch = partial(results.fetch_model, self.run.start_model, target)
-            if not patiently(fetch, self.reporter.raise_if_cancelled):
-                raise UserError("weights_unreadable")
-            return str(target)
-        if BASE_MODELS[self.run.base_model].is_scratch:
-            return None
-        check = self.reporter.raise_if_cancelled
-        target = self.folder / "start.pt"
-        step = partial(pretrained.provide, self.run.base_model, target, check=check)
-        return str(patiently(step, check))
 
     def _train(self, names: list[str], resume: Resume | None) -> Message:
         spec = self._spec(names, resume)
