@@ -33,6 +33,7 @@ from training.option import InvalidOptionsError
 from training.options import describe_options, validate_options
 from training.preflight import look_ahead
 from training.presets import presets_for
+from training.recovery_serializers import ResumeSerializer
 from training.serializers import (
     ArtifactSerializer,
     MetricsSerializer,
@@ -120,10 +121,25 @@ class RunViewSet(JobActionsMixin, ListMixin, RetrieveMixin, CreateMixin, Project
 
     @extend_schema(request=None, responses={202: RunSerializer})
     @action(detail=True, methods=["post"])
-    def resume(self, request: Request, *_: Any, **__: Any) -> Response:
-        """Go on from the last checkpoint of a failed or canceled run."""
+    def pause(self, request: Request, *_: Any, **__: Any) -> Response:
+        """Lay the run aside: the GPU is free within seconds; `resume/` goes on where it was."""
         run = self.get_object()
-        services.resume_run(run=run)
+        services.pause_run(run=run)
+        return Response(self.shown(run), status=status.HTTP_202_ACCEPTED)
+
+    @extend_schema(request=ResumeSerializer, responses={202: RunSerializer})
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, *_: Any, **__: Any) -> Response:
+        """Go on from the last checkpoint of a failed, canceled or paused run."""
+        run = self.get_object()
+        wish = ResumeSerializer(data=request.data, context=self.get_serializer_context())
+        wish.is_valid(raise_exception=True)
+        changes = dict(wish.validated_data)
+        finish = changes.pop("finish")
+        try:
+            services.resume_run(run=run, changes=changes, finish=finish)
+        except InvalidOptionsError as invalid:
+            raise refused(invalid) from invalid
         return Response(self.shown(run), status=status.HTTP_202_ACCEPTED)
 
     @extend_schema(request=None, responses=NewRunSerializer)

@@ -29,7 +29,7 @@ def gpu_classes() -> list[str]:
 
 def waiting_by_class() -> dict[str, int]:
     """Return how many runs wait for each class of cards; under "" those that take any."""
-    rows = TrainingRun.objects.filter(status="queued").order_by("gpu_class")
+    rows = TrainingRun.objects.waiting().order_by("gpu_class")
     return dict(rows.values_list("gpu_class").annotate(number=Count("pk")))
 
 

@@ -31,7 +31,7 @@ FailureCode = Literal[
     "checkpoint_mismatch",  # a checkpoint of another run
     "out_of_memory",  # of the GPU, after the batch was halved as often as it may be
     "host_out_of_memory",  # of the machine
-    "shared_memory_full",  # /dev/shm
+    "shared_memory_full",  # /dev/shm, or the files that a process may have open
     "disk_full",
     "diverged",  # the loss became NaN and stayed so
     "unsupported_device",  # the device asked for is not there, or this torch has no kernels for it
@@ -137,12 +137,13 @@ class Done(TypedDict):
 
 
 class Failed(TypedDict):
-    """The training cannot go on; `epoch` is the last finished one (0: none)."""
+    """The training cannot go on; `epoch` is the last finished one, `batch` was used (0: none)."""
 
     type: Literal["failed"]
     code: FailureCode
     detail: str
     epoch: int
+    batch: int
 
 
 class Drained(TypedDict):

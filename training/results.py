@@ -84,7 +84,7 @@ def _store_model(run: TrainingRun, path: Path, done: Message) -> TrainedModel:
         dataset_version=version,
         architecture=run.architecture,
         classes=[item.name for item in version.classes.order_by("index")],
-        imgsz=run.options["imgsz"],
+        imgsz=run.used_options["imgsz"],
         metrics=done["metrics"],
         size=path.stat().st_size,
         sha256=sha256,

@@ -23,6 +23,8 @@ from training.gpu_classes import PATTERN
 from training.models import Artifact, TrainedModel, TrainingRun
 from training.options import BASIC_NAMES, final_learning_rate
 from training.preflight import Preflight
+from training.recovery_serializers import AdjustedSerializer, RunErrorSerializer
+from training.remedies import remedies_for
 
 _PRIORITY = 100
 
@@ -67,6 +69,7 @@ class RunSerializer(JobSerializerMixin, ScopedModelSerializer):
     waits_for = serializers.SerializerMethodField()
     eta_seconds = serializers.SerializerMethodField()
     best = BestSerializer(read_only=True, allow_null=True)
+    adjusted = AdjustedSerializer(read_only=True)
     model = serializers.SerializerMethodField()
 
     class Meta:
@@ -83,6 +86,7 @@ class RunSerializer(JobSerializerMixin, ScopedModelSerializer):
             "priority",
             "gpu_class",
             "status",
+            "paused_at",
             "queue_position",
             "waits_for",
             "attempt",
@@ -96,10 +100,17 @@ class RunSerializer(JobSerializerMixin, ScopedModelSerializer):
             "finished_at",
             "eta_seconds",
             "stopped_early",
+            "adjusted",
             "model",
             "error",
         ]
         read_only_fields = fields
+
+    @extend_schema_field(RunErrorSerializer(allow_null=True))
+    def get_error(self, run: TrainingRun) -> dict[str, Any] | None:  # type: ignore[override]
+        """Return what went wrong and what can be done about it, or None."""
+        error = error_of(run.error)
+        return error and {**error, "actions": [found.as_json() for found in remedies_for(run)]}
 
     @extend_schema_field(serializers.DictField())
     def get_advanced(self, run: TrainingRun) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What people do with training runs and models: start, stop, cancel, go on, publish."""
+"""What people do with training runs and models: start, stop, pause, cancel, go on, publish."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +17,7 @@ from jobs.states import Status
 from projects.models import Project
 from training.models import TrainedModel, TrainingRun
 from training.options import BASIC_NAMES, validate_options
+from training.resuming import validate_changes
 
 
 def start_run(
@@ -83,21 +84,81 @@ def cancel_run(*, run: TrainingRun) -> None:
     queue.cancel(run)
 
 
-def resume_run(*, run: TrainingRun) -> None:
-    """Go on from the last checkpoint of a failed or canceled run.
+def pause_run(*, run: TrainingRun) -> None:
+    """Lay a run aside: its GPU is free within seconds, what is committed stays.
 
     Raises:
-        UserError: `not_resumable`, `too_many_waiting`.
+        UserError: `not_active`, `ending`.
     """
+    transitions.request_pause(run)
+
+
+def resume_run(
+    *, run: TrainingRun, changes: Mapping[str, Any] | None = None, finish: bool = False
+) -> None:
+    """Go on from the last checkpoint of a failed, canceled or paused run.
+
+    Args:
+        changes: other values for `resuming.CHANGEABLE` from now on.
+        finish: train no further, but measure and keep the best model so far.
+
+    Raises:
+        InvalidOptionsError: a change is refused.
+        UserError: `not_resumable`, `too_many_waiting`; `no_epoch_to_keep`, there is nothing to
+            finish.
+    """
+    changed = validate_changes(run, changes or {})
+    if finish and not run.epoch:
+        raise UserError("no_epoch_to_keep")
+    # What we made smaller by ourselves stays so; where it fails again, we may once more.
+    adjusted = {name: v for name, v in run.adjusted.items() if name in {"batch", "loader_workers"}}
     with transaction.atomic():
         _check_room(run.project_id)
-        queue.retry(run)
-        TrainingRun.objects.filter(pk=run.pk).update(stop_requested_at=None, stopped_early=False)
+        if run.paused_at is not None:
+            transitions.end_pause(run)
+            queue.submit(run)
+        else:
+            queue.retry(run)
+        TrainingRun.objects.filter(pk=run.pk).update(
+            options={**run.options, **changed},
+            adjusted={name: value for name, value in adjusted.items() if name not in changed},
+            stop_requested_at=Now() if finish else None,
+            stopped_early=False,
+        )
+
+
+def repeat_run(
+    *, run: TrainingRun, user: User, changes: Mapping[str, Any], key: UUID
+) -> TrainingRun:
+    """Start the same training anew.
+
+    Args:
+        changes: other values of its options, or another `base_model`.
+        key: the id of the new run; the second insert is refused.
+
+    Raises:
+        UserError: the version or the starting model is not there any more.
+        IntegrityError: there is a run with this key.
+    """
+    changed = dict(changes)
+    base_model = str(changed.pop("base_model", run.base_model))
+    return start_run(
+        project=run.project,
+        user=user,
+        dataset_version=run.dataset_version,
+        base_model=base_model,
+        options={**run.used_options, **changed},
+        name=run.name,
+        start_model=run.start_model if base_model == run.base_model else None,
+        priority=run.priority,
+        gpu_class=run.gpu_class,
+        key=key,
+    )
 
 
 def duplicate_run(run: TrainingRun) -> dict[str, Any]:
     """Return the body that would start the same training again."""
-    options = dict(run.options)
+    options = run.used_options
     basic = {key: options.pop(key) for key in BASIC_NAMES if key in options}
     return {
         "project": str(run.project_id),
@@ -154,7 +215,7 @@ def _check_room(project_id: UUID) -> None:
         return
     # Two requests at once would both see room for one.
     list(Project.objects.select_for_update(no_key=True).filter(pk=project_id).values("pk"))
-    if TrainingRun.objects.filter(project=project_id, status=Status.QUEUED).count() >= most:
+    if TrainingRun.objects.waiting().filter(project=project_id).count() >= most:
         raise UserError("too_many_waiting", most=most)
 
 

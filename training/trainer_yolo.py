@@ -30,6 +30,8 @@ from training.trainer_failures import Failure
 Callbacks = dict[str, Callable[[Any], None]]
 #: What `optimizer=auto` and a GPU that is too small change in the arguments of a run.
 _RESOLVED = ("batch", "optimizer", "lr0", "warmup_bias_lr")
+#: What may be another value from one attempt to the next.
+_FREE = ("imgsz", "patience")
 #: Compute capability: Ampere. A T4 and a V100 would only pretend, and slowly.
 _FIRST_WITH_BFLOAT16 = 8
 _WEAK_AT_HALF = ("1660", "1650", "1630", "t400", "t550", "t600", "t1000", "t1200", "t2000", "k40m")
@@ -150,6 +152,11 @@ def choose_device(wanted: str) -> str:
     return index
 
 
+def device_identity(index: str) -> str:
+    """Return what tells a GPU from all others, whatever a process calls it."""
+    return str(torch.cuda.get_device_properties(int(index)).uuid)
+
+
 def device_name(device: Any) -> str:
     """Return the name of a device for people."""
     return str(torch.cuda.get_device_name(device)) if device.type == "cuda" else "CPU"
@@ -191,7 +198,7 @@ def take_over_arguments(arguments: dict[str, Any], saved: dict[str, Any]) -> dic
         Failure: `checkpoint_mismatch`: the checkpoint belongs to another run.
     """
     settled = _settled(arguments, saved)
-    names = [name for name in OPTION_NAMES if name not in settled]
+    names = [name for name in OPTION_NAMES if name not in {*settled, *_FREE}]
     different = [name for name in names if saved.get(name) != arguments[name]]
     if different:
         raise Failure("checkpoint_mismatch", f"Different: {', '.join(different)}.")

@@ -16,5 +16,7 @@ urlpatterns = [
     path("training-runs/<uuid:run_id>/", views.run_detail, name="run_detail"),
     path("training-runs/<uuid:run_id>/stop/", views.run_stop, name="run_stop"),
     path("training-runs/<uuid:run_id>/cancel/", views.run_cancel, name="run_cancel"),
+    path("training-runs/<uuid:run_id>/pause/", views.run_pause, name="run_pause"),
     path("training-runs/<uuid:run_id>/resume/", views.run_resume, name="run_resume"),
+    path("training-runs/<uuid:run_id>/remedy/", views.run_remedy, name="run_remedy"),
 ]

@@ -17,11 +17,12 @@ from jobs.errors import UserError
 from jobs.states import TERMINAL, Status
 from projects.access import EDITORS
 from projects.models import Project
-from projects.pages import get_project, render_page, require_role
+from projects.pages import current_user, get_project, render_page, require_role
 from training import epochs, services
 from training.base_models import BASE_MODELS
 from training.models import Checkpoint, TrainedModel, TrainingRun
 from training.options import OPTIONS, final_learning_rate
+from training.remedies import remedies_for, remedy
 
 _RUNS_A_PAGE = 20
 
@@ -58,6 +59,7 @@ def run_detail(request: HttpRequest, run_id: UUID) -> HttpResponse:
     """Show how a run is doing, and afterwards what it brought."""
     run = _run(request, run_id)
     rows = list(run.epochs.all())
+    remedies = remedies_for(run)
     return render_page(
         request,
         "training/run_detail.html",
@@ -68,6 +70,8 @@ def run_detail(request: HttpRequest, run_id: UUID) -> HttpResponse:
         base_model=_base_model(run),
         metrics=[epochs.row(row) for row in rows],
         attempts=_attempts(run, rows),
+        remedies=remedies,
+        offers_form=any(found.code == "other_base_model" for found in remedies),
         settings=_settings(run),
         final_rate=final_learning_rate(run.options) if "optimizer" in run.options else None,
         **_files(run),
@@ -86,6 +90,26 @@ def run_stop(request: HttpRequest, run_id: UUID) -> HttpResponse:
 def run_cancel(request: HttpRequest, run_id: UUID) -> HttpResponse:
     """End at once."""
     return _act(request, run_id, lambda run: services.cancel_run(run=run))
+
+
+@require_POST
+@login_required
+def run_pause(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    """Lay it aside; its GPU is free within seconds."""
+    return _act(request, run_id, lambda run: services.pause_run(run=run))
+
+
+@require_POST
+@login_required
+def run_remedy(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    """Do what one of the buttons beside an error says: go on otherwise, or start anew."""
+    run = _run(request, run_id)
+    require_role(request, run.project, EDITORS)
+    try:
+        run = remedy(run, request.POST.get("code", "")).apply(current_user(request))
+    except UserError as error:
+        messages.warning(request, f"{error.message} {error.hint}")
+    return redirect("training:run_detail", run.pk)
 
 
 @require_POST

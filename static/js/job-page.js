@@ -70,7 +70,8 @@ export function followPage(root, { onFrame = () => {} } = {}) {
         phase = frame.phase;
       }
       if (frame.type === "status") {
-        if (isNew && frame.status !== status) redraw();
+        // Laid aside or not: that is told without another status.
+        if (isNew && (frame.status !== status || "is_paused" in frame)) redraw();
         setStatus(frame.status);
       }
       onFrame(frame);

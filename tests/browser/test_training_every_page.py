@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import User
 from projects.models import Project
@@ -45,8 +46,13 @@ def pages_of(project: Project) -> list[str]:
     done = make_run(project, dataset_version=version, status="succeeded", epoch=1)
     best = {"epoch": 1, "map50": 0.9, "map50_95": 0.6, "precision": 0.9, "recall": 0.8}
     on = make_run(project, dataset_version=version, status="running", attempt=2, epoch=1, best=best)
-    error = {"code": "out_of_memory", "params": {}}
+    error = {"code": "out_of_memory", "params": {"batch": 16}}
     failed = make_run(project, dataset_version=version, status="failed", error=error, epoch=1)
+    failed.options |= {"batch": 16, "imgsz": 640}
+    failed.save()
+    smaller = {"batch": 8, "because": "out_of_memory", "batch_before": 16}
+    adjusted = make_run(project, dataset_version=version, status="running", adjusted=smaller)
+    paused = make_run(project, dataset_version=version, epoch=3, paused_at=timezone.now())
     waiting = make_run(project, dataset_version=version)
     metrics = {**_RESULT["metrics"], "per_class": _RESULT["per_class"]}
     model = make_model(
@@ -72,7 +78,10 @@ def pages_of(project: Project) -> list[str]:
     )
     return [
         *(reverse(name, args=[project.pk]) for name in of_project),
-        *(reverse("training:run_detail", args=[run.pk]) for run in (done, on, failed, waiting)),
+        *(
+            reverse("training:run_detail", args=[run.pk])
+            for run in (done, on, failed, adjusted, paused, waiting)
+        ),
         reverse("detection:model_detail", args=[model.pk]),
         reverse("detection:evaluation_detail", args=[evaluation.pk]),
         reverse("detection:detection_detail", args=[found.pk]),

@@ -10,8 +10,10 @@ import pytest
 from tests.services.postgres import Postgres
 
 _HERE = Path(__file__).parent
-_TESTS = ["transitions", "reporter", "work", "workers", "database", "redis", "doorbell", "sockets"]
-_TESTS += ["identity", "chaos"]
+_TESTS = [
+    *("transitions", "pause", "cancel_races", "reporter", "work", "workers", "database", "chaos"),
+    *("redis", "doorbell", "sockets", "identity"),
+]
 
 
 @pytest.mark.slow

@@ -28,6 +28,7 @@ from ultralytics.utils.checks import check_font  # noqa: E402
 
 from tests.training.prepared import photo  # noqa: E402
 from tests.training.trainer_driver import prepare_pictures  # noqa: E402
+from training import device_probe  # noqa: E402
 from training import trainer_yolo as ours  # noqa: E402
 from training.trainer_arguments import library_value  # noqa: E402
 from training.trainer_dataset import PreparedDataset, check_picture, read_picture  # noqa: E402
@@ -143,6 +144,8 @@ def what_was_settled_is_taken_over() -> None:
     assert (taken["batch"], taken["optimizer"], taken["lr0"]) == (4, "AdamW", 0.001)
     assert ours.take_over_arguments({**asked, "batch": -1}, saved)["batch"] == 4
     assert ours.take_over_arguments({**asked, "batch": 2}, saved)["batch"] == 2
+    free = ours.take_over_arguments({**asked, "imgsz": 96, "patience": 7}, saved)
+    assert (free["imgsz"], free["patience"]) == (96, 7)
     for other in ({"epochs": 5}, {"optimizer": "SGD"}, {"mosaic": 1.0}):
         try:
             ours.take_over_arguments({**asked, **other}, saved)
@@ -241,6 +244,11 @@ def no_picture_of_another_kind_is_opened() -> None:
     assert library_data.check_image is check_picture
 
 
+def a_gpu_that_is_not_there_does_not_answer() -> None:
+    """The probe of a failed GPU; where there is one, it calculates."""
+    assert device_probe.main() == (0 if torch.cuda.is_available() else 1)
+
+
 CHECKS = (
     safe_and_offline,
     no_cuda_in_a_spare,
@@ -256,6 +264,7 @@ CHECKS = (
     prepared_pictures_cannot_be_written_to,
     damaged_pictures_end_the_training_by_name,
     no_picture_of_another_kind_is_opened,
+    a_gpu_that_is_not_there_does_not_answer,
 )
 
 if __name__ == "__main__":

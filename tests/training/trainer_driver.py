@@ -20,7 +20,7 @@ from training.options import default_options
 from training.pixels import SUFFIX, Form, Head, file_content, fitted
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ["đỏ", "xanh lá", "xanh dương"]
+NAMES = ['đỏ: "to" 🥤', "xanh lá's #2", "xanh dương"]
 SECONDS = 240.0
 _COLOURS = ((220, 40, 40), (40, 200, 60), (50, 80, 220))
 
