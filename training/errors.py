@@ -97,3 +97,14 @@ register(
     _("Download it as .pt."),
     status=409,
 )
+register(
+    "no_predictions",
+    _("There are no predictions on validation pictures for this training."),
+    _("They come with the end of a training; those made by an older release have none."),
+    status=404,
+)
+register(
+    "compare_how_many",
+    _("Two to six training runs can be compared."),
+    _("Choose them in the list of the training runs."),
+)

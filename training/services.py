@@ -1,5 +1,6 @@
 """What people do with training runs and models: start, stop, cancel, go on, publish."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,8 +15,12 @@ from jobs import queue, transitions
 from jobs.errors import UserError
 from jobs.states import Status
 from projects.models import Project
+from training.base_models import BASE_MODELS
 from training.models import TrainedModel, TrainingRun
 from training.options import BASIC_NAMES, validate_options
+
+#: So that a number has room behind it.
+_LONGEST_NAME = 90
 
 
 def start_run(
@@ -92,6 +97,32 @@ def resume_run(*, run: TrainingRun) -> None:
         TrainingRun.objects.filter(pk=run.pk).update(stop_requested_at=None, stopped_early=False)
 
 
+def repeat_run(*, run: TrainingRun, user: User, key: UUID | None = None) -> TrainingRun:
+    """Queue the very same training again: same data, same start, same options, seed among them.
+
+    Args:
+        key: as in `start_run`.
+
+    Raises:
+        UserError: `start_model_gone`, or what `start_run` raises.
+        InvalidOptionsError: this release does not take an option as it was.
+        IntegrityError: there is a run with this key.
+    """
+    if run.start_model is None and run.base_model not in BASE_MODELS:
+        raise UserError("start_model_gone")
+    return start_run(
+        project=run.project,
+        user=user,
+        dataset_version=run.dataset_version,
+        base_model=run.base_model,
+        options=run.options,
+        name=_name_again(run),
+        start_model=run.start_model,
+        priority=run.priority,
+        key=key,
+    )
+
+
 def duplicate_run(run: TrainingRun) -> dict[str, Any]:
     """Return the body that would start the same training again."""
     options = dict(run.options)
@@ -145,6 +176,13 @@ def _check_version(project: Project, version: DatasetVersion) -> None:
             val=version.val_images,
             boxes=version.boxes,
         )
+
+
+def _name_again(run: TrainingRun) -> str:
+    """Return the name of a run with the next number behind it: "Kệ bia (2)"."""
+    name = re.sub(r" \(\d{1,4}\)$", "", run.name)[:_LONGEST_NAME]
+    known = run.project.training_runs.filter(name__startswith=f"{name} (").count()
+    return f"{name} ({known + 2})"
 
 
 def _next_name(project: Project) -> str:

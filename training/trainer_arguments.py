@@ -14,6 +14,9 @@ OPTION_NAMES = (
 )  # fmt: skip
 """Everything of the library that a user can reach; `training.options` declares the same names."""
 
+SCRATCH = "-scratch"
+"""End of the names of base models that start without weights."""
+
 RUN_FOLDER = "run"
 """Where the library writes, inside the work folder."""
 

@@ -16,3 +16,20 @@ def setting(value: Any) -> str:
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     return shown_number(value) if isinstance(value, float) else str(value)
+
+
+#: Where what a library calls itself is not its name with a capital.
+_LIBRARIES = {
+    "torch": "PyTorch",
+    "opencv": "OpenCV",
+    "numpy": "NumPy",
+    "cuda": "CUDA",
+    "cudnn": "cuDNN",
+    "torchvision": "torchvision",
+}
+
+
+@register.filter
+def library(name: str) -> str:
+    """Return a library as it writes itself."""
+    return _LIBRARIES.get(name, name.capitalize())
