@@ -11,7 +11,7 @@ from training.models import TrainingRun
 from training.serializers import BestSerializer
 
 
-class CompareQuerySerializer(serializers.Serializer[Any]):
+class RunCompareQuerySerializer(serializers.Serializer[Any]):
     """`?run=&run=`: two to six runs of one project, which the caller may see."""
 
     run = serializers.ListField(child=serializers.UUIDField(), help_text="two to six runs")
@@ -83,7 +83,7 @@ class CurveSerializer(serializers.Serializer[Any]):
     )
 
 
-class ComparisonSerializer(serializers.Serializer[Comparison]):
+class RunComparisonSerializer(serializers.Serializer[Comparison]):
     """Runs beside one another; each row has a value for each run, in the order of `runs`."""
 
     runs = ComparedRunSerializer(many=True)

@@ -14,7 +14,7 @@ from jobs.errors import UserError
 from projects.viewsets import ProjectScopedViewSet
 from training import services
 from training.comparison import Comparison
-from training.comparison_serializers import CompareQuerySerializer, ComparisonSerializer
+from training.comparison_serializers import RunCompareQuerySerializer, RunComparisonSerializer
 from training.option import InvalidOptionsError
 from training.option_errors import refused
 from training.result_serializers import PredictionsQuerySerializer, PredictionsSerializer
@@ -53,11 +53,11 @@ class RunResultsMixin(ProjectScopedViewSet):
             raise refused(invalid) from invalid
         return Response(self.shown(run), status=status.HTTP_202_ACCEPTED)
 
-    @extend_schema(parameters=[CompareQuerySerializer], responses=ComparisonSerializer)
+    @extend_schema(parameters=[RunCompareQuerySerializer], responses=RunComparisonSerializer)
     @action(detail=False, filter_backends=[], pagination_class=None)
     def compare(self, request: Request, *_: Any, **__: Any) -> Response:
         """Compare two to six runs of one project: figures, classes, curves, parameters, data."""
-        query = CompareQuerySerializer(data=request.query_params, context={"request": request})
+        query = RunCompareQuerySerializer(data=request.query_params, context={"request": request})
         query.is_valid(raise_exception=True)
         found = Comparison(query.validated_data["run"])
-        return Response(ComparisonSerializer(found).data)
+        return Response(RunComparisonSerializer(found).data)
