@@ -19,7 +19,7 @@ from jobs.errors import UserError
 from jobs.states import Status
 from projects.access import EDITORS
 from projects.pages import current_user, render_page, require_role
-from training.class_tables import class_lines, confusion_rows, swatch
+from training.class_tables import class_lines, confusion_rows, figure_lines
 from training.models import TrainedModel
 from training.services import update_model
 
@@ -114,7 +114,7 @@ def _model_page(
         form=form or EvaluationForm(model=model),
         evaluations=evaluations,
         newest=done[0] if done else None,
-        classes=[{**row, "css": swatch(index)} for index, row in enumerate(per_class)],
+        classes=figure_lines(per_class),
     )
 
 

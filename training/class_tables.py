@@ -16,6 +16,11 @@ def swatch(index: int) -> str:
     return f"class-{index % COLOURS}"
 
 
+def figure_lines(per_class: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a line a class with the field's figures alone."""
+    return [{**row, "css": swatch(index)} for index, row in enumerate(per_class)]
+
+
 def class_lines(result: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
     """Return a line a class: true and predicted counts beside the field's figures."""
     counted = {row["class_name"]: row for row in result.get("counts", {}).get("per_class", [])}
@@ -58,7 +63,7 @@ def mixed_up(result: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the classes that are taken for another most often: `name`, `taken_for`, `times`."""
     labels, matrix = _confusion(result)
     classes = range(len(labels) - 1)
-    found = [
+    found: list[dict[str, Any]] = [
         {"name": labels[c], "taken_for": labels[r], "times": matrix[r][c]}
         for r in classes
         for c in classes

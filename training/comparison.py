@@ -58,8 +58,9 @@ class Row:
 
     @property
     def is_different(self) -> bool:
-        """Whether two runs differ in it."""
-        return any(value != self.values[0] for value in self.values)
+        """Whether two runs of which it is known differ in it."""
+        known = [value for value in self.values if value is not None]
+        return any(value != known[0] for value in known)
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def run_compare(request: HttpRequest, project_id: UUID) -> HttpResponse:
         found = Comparison(_runs(project, request.GET.getlist("run")))
     except UserError as error:
         return _refused(request, project, error)
-    context = {
+    context: dict[str, Any] = {
         "found": found,
         "runs": [_head(request, run, number) for number, run in enumerate(found.runs, start=1)],
         "tables": tables_of(found),

@@ -19,10 +19,10 @@ def match(predicted: Sequence[Box], true: Sequence[Box]) -> list[int]:
         predicted: rows [class, confidence, x1, y1, x2, y2], the surest first.
         true: rows [class, x1, y1, x2, y2] in the same unit.
     """
-    free: dict[int, list[int]] = {}
-    for index, box in enumerate(true):
-        free.setdefault(int(box[0]), []).append(index)
-    return [_take(found[2:], true, free.get(int(found[0]), [])) for found in predicted]
+    free: dict[int, dict[int, Box]] = {}
+    for index, (kind, *corners) in enumerate(true):
+        free.setdefault(int(kind), {})[index] = corners
+    return [_take(found, free.get(int(found[0]), {})) for found in predicted]
 
 
 def mistaken(
@@ -34,22 +34,26 @@ def mistaken(
         matches: of `match`, for these predictions.
     """
     taken = set(matches)
-    free = [index for index in range(len(true)) if index not in taken]
+    free = {index: box[1:] for index, box in enumerate(true) if index not in taken}
     pairs = []
     for place, found in enumerate(predicted):
-        if matches[place] == NOTHING and (at := _take(found[2:], true, free)) != NOTHING:
+        if matches[place] == NOTHING and (at := _take(found, free)) != NOTHING:
             pairs.append((place, at))
     return pairs
 
 
-def _take(corners: Box, true: Sequence[Box], free: list[int]) -> int:
+def _take(found: Box, free: dict[int, Box]) -> int:
+    """Return the free box that a prediction finds, which is free no more."""
+    _kind, _confidence, left, top, right, bottom = found
     best, most = NOTHING, 0.0
-    for index in free:
-        shared = overlap(corners, true[index][1:])
+    for index, (x1, y1, x2, y2) in free.items():
+        # Most boxes of a full shelf are elsewhere.
+        if x1 >= right or x2 <= left or y1 >= bottom or y2 <= top:
+            continue
+        shared = overlap((left, top, right, bottom), (x1, y1, x2, y2))
         if shared >= LEAST_OVERLAP and shared > most:
             best, most = index, shared
-    if best != NOTHING:
-        free.remove(best)
+    free.pop(best, None)
     return best
 
 

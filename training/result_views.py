@@ -15,7 +15,7 @@ from jobs.errors import UserError
 from projects.access import EDITORS
 from projects.pages import current_user, require_role
 from training import services
-from training.class_tables import class_lines, confusion_rows, mixed_up
+from training.class_tables import class_lines, confusion_rows, figure_lines, mixed_up
 from training.forms import as_uuid
 from training.models import TrainingRun
 from training.option import InvalidOptionsError
@@ -25,9 +25,14 @@ from training.stored_results import read_confusion
 
 def shown_results(run: TrainingRun) -> dict[str, Any]:
     """Return what the page of a run says about its results, out of its rows alone."""
-    model = getattr(run, "model", None)
+    model: Any = getattr(run, "model", None)
+    metrics = model.metrics if model is not None else {}
+    # Models of older releases were measured, but nothing was counted.
+    is_counted = "counts" in metrics
+    per_class = metrics.get("per_class") or []
     return {
-        "lines": class_lines(model.metrics, model.classes) if model is not None else [],
+        "lines": class_lines(metrics, model.classes) if is_counted else [],
+        "class_figures": [] if is_counted else figure_lines(per_class),
         "repeat_key": uuid4(),
     }
 

@@ -6,7 +6,6 @@ Import this only after `trainer_process.prepare_libraries`.
 import hashlib
 import os
 import platform
-import re
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,8 @@ import torchvision
 import ultralytics
 
 from training.messages import Facts, Machine
+from training.nvidia_driver import driver_version
 
-_DRIVER = Path("/proc/driver/nvidia/version")
 _MEBIBYTE = 1 << 20
 
 
@@ -66,20 +65,6 @@ def machine(device: Any) -> Machine:
         found["gpu"] = str(card.name)
         found["gpu_memory_mb"] = card.total_memory // _MEBIBYTE
         found["gpu_capability"] = f"{card.major}.{card.minor}"
-    if driver := driver_version(_DRIVER):
+    if driver := driver_version():
         found["driver"] = driver
     return found
-
-
-def driver_version(path: Path) -> str | None:
-    """Return the version of the NVIDIA driver as the kernel tells it, or None where there is none.
-
-    Args:
-        path: of the kernel's file.
-    """
-    try:
-        text = path.read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return None
-    found = re.search(r"Kernel Module\s+(?:for \S+\s+)?(\d[\d.]+)", text)
-    return found[1] if found else None

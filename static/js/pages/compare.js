@@ -4,7 +4,7 @@ import { HEIGHT, INTEGER_STEPS, colour } from "cvt/charts";
 import { duration, language } from "cvt/format";
 import uPlot from "uplot";
 
-const AGAIN_MS = 5000;
+const AGAIN_MS = 4000;
 //: How a line is drawn besides its colour; training.css draws the samples alike.
 const DASHES = [[], [10, 5], [2, 4], [10, 4, 2, 4], [18, 6], [6, 3, 2, 3, 2, 3]];
 const exact = new Intl.NumberFormat(language, { maximumSignificantDigits: 3 });
@@ -151,8 +151,7 @@ function chooseAxis(name) {
 for (const button of switches) button.addEventListener("click", () => chooseAxis(button.dataset.x));
 
 /** Put what has changed in place, row by row: tables stay scrolled, folds open, focus where it is. */
-function takeOver(fresh) {
-  const old = document.getElementById("comparison");
+function takeOver(old, fresh) {
   const rowsOf = (root) => [...root.querySelectorAll("table")].map((table) => [...table.querySelectorAll("[data-row]")]);
   const [now, next] = [rowsOf(old), rowsOf(fresh)];
   const shape = (tables) => tables.map((rows) => rows.map((row) => row.dataset.row).join()).join(";");
@@ -174,9 +173,8 @@ async function follow() {
     const response = await fetch(location.href, { headers: { "HX-Request": "true" } }).catch(() => null);
     if (response?.ok) {
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
-      const fresh = page.getElementById("comparison");
-      curves = readCurves(fresh);
-      takeOver(fresh);
+      curves = readCurves(page);
+      for (const id of ["comparison", "differences"]) takeOver(document.getElementById(id), page.getElementById(id));
       draw();
     }
   }
