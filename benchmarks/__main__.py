@@ -6,7 +6,16 @@ import sys
 from benchmarks.figures import record_of, recorded
 from samples.table import render_table
 
-_ALL = ("up", "start", "detect", "web", "overhead", "import_custom_vision", "gallery")
+_ALL = (
+    "up",
+    "start",
+    "detect",
+    "web",
+    "overhead",
+    "import_zip",
+    "import_custom_vision",
+    "gallery",
+)
 _HEADER = ("benchmark", "", "measured", "target", "")
 Row = tuple[str, ...]
 

@@ -156,6 +156,11 @@ UPLOAD_QUOTA_BYTES = int(
     env.float("CVTRAINER_UPLOAD_QUOTA_GB", default=3 * MAX_UPLOAD_BYTES / 1024**3) * 1024**3
 )
 WEIGHTS_DIR = env.str("CVTRAINER_WEIGHTS_DIR", default=str(HOME / "weights"))
+# Where weights are fetched from that are neither there nor in storage; empty: from nowhere.
+WEIGHTS_URL = env.str(
+    "CVTRAINER_WEIGHTS_URL",
+    default="https://github.com/ultralytics/assets/releases/download/v8.4.0/",
+)
 WORK_DIR = HOME / "work"
 TRAINING_LOADER_WORKERS = env.int("CVTRAINER_LOADER_WORKERS", default=0)
 WORKERS = site_env.workers()

@@ -82,7 +82,7 @@ class PicturePool:
     def _collect(self, busy: "deque[tuple[Key, bytes, _Process]]") -> tuple[Key, Result]:
         key, data, process = busy[0]
         try:
-            result = process.receive()
+            result = process.receive(data)
         except _Crashed:
             # It may have died of something else, as an administrator's kill: once more.
             result = self._try_again(process, data)
@@ -93,7 +93,7 @@ class PicturePool:
     def _try_again(self, process: "_Process", data: bytes) -> Result:
         process.send(data)
         try:
-            return process.receive()
+            return process.receive(data)
         except _Crashed:
             return PictureRefused("picture_crashed")
 
@@ -119,8 +119,11 @@ class _Process:
             self._write(LENGTH.pack(len(data)))
             self._write(data)
 
-    def receive(self) -> Result:
+    def receive(self, data: bytes) -> Result:
         """Return what became of the picture.
+
+        Args:
+            data: the picture as it was sent; of most, all but the metadata is kept.
 
         Raises:
             _Crashed: nothing did; the next picture gets a new worker.
@@ -130,6 +133,8 @@ class _Process:
             if "refused" in head:
                 return PictureRefused(str(head["refused"]))
             content, thumbnail = (self._read(_checked(length)) for length in head.pop("lengths"))
+            if kept := head.pop("kept"):
+                content += data[slice(*map(int, kept))]
             return PreparedPicture(content=content, thumbnail=thumbnail, **_typed(head))
         except (_Crashed, ValueError, TypeError, KeyError) as error:
             self.end()

@@ -5,7 +5,8 @@ standard input, and what became of it goes out by standard output. If a picture 
 that picture is lost.
 
 In: 8 bytes of length, the picture. Out: 4 bytes of length, a JSON object, then the bytes of the
-picture and of its thumbnail, whose lengths the object tells.
+picture and of its thumbnail, whose lengths the object tells. Of a picture that only lost its
+metadata, what came in is not sent back: `kept` says where in it the picture goes on and ends.
 """
 
 import json
@@ -20,6 +21,8 @@ LENGTH = struct.Struct(">Q")
 HEAD = struct.Struct(">L")
 #: A picture of 100 million pixels needs about 1.2 GB while it is turned.
 _MEMORY = 2 * 1024**3
+#: More than what a picture has before its pixels: tables, not metadata. Of its end, enough to find.
+_TABLES, _END = 4096, 64
 
 
 def main() -> None:
@@ -40,7 +43,19 @@ def _answer(data: bytes, target: BinaryIO) -> None:
     except MemoryError:
         _send(target, {"refused": "picture_crashed"})
     else:
-        _send(target, _head(prepared), prepared.content, prepared.thumbnail)
+        kept = _kept_end(data, prepared.content)
+        content = prepared.content[:_TABLES] if kept else prepared.content
+        lengths = [len(content), len(prepared.thumbnail)]
+        head = {**_head(prepared), "lengths": lengths, "kept": kept}
+        _send(target, head, content, prepared.thumbnail)
+
+
+def _kept_end(data: bytes, content: bytes) -> tuple[int, int] | None:
+    """Return where in `data` all but the first bytes of `content` stand, if they do."""
+    end = data.rfind(content[-_END:]) + _END
+    start = end - (len(content) - _TABLES)
+    is_kept = 0 <= start < end and data[start:end] == content[_TABLES:]
+    return (start, end) if is_kept else None
 
 
 def _head(prepared: PreparedPicture) -> dict[str, Any]:
@@ -52,7 +67,6 @@ def _head(prepared: PreparedPicture) -> dict[str, Any]:
         "orientation": prepared.orientation,
         "perceptual_hash": prepared.perceptual_hash,
         "notes": prepared.notes,
-        "lengths": [len(prepared.content), len(prepared.thumbnail)],
     }
 
 

@@ -16,7 +16,8 @@ from jobs.models import Job, JobEvent
 
 #: Between two writes of what the work told; the first line after a silence goes out at once.
 FLUSH_SECONDS = 0.5
-_PROGRESS_SECONDS = 1.0
+#: Seen at least once a second, with what the write itself takes.
+_PROGRESS_SECONDS = 0.7
 _BATCH = 500
 
 
@@ -65,7 +66,7 @@ class Reporter:
         percent: float | None = None,
         **details: Any,
     ) -> None:
-        """Say how far the work is; written at most once a second, and at each change of phase.
+        """Say how far the work is; written about once a second, and at each change of phase.
 
         Args:
             percent: 0..100 where it is known more finely than done / total.
@@ -83,7 +84,7 @@ class Reporter:
         }
         with self._memory:
             self._progress = plain(state)
-        if phase != self._phase:
+        if phase != self._phase or time.monotonic() - self._progress_at >= _PROGRESS_SECONDS:
             self.wake.set()
 
     def flush(self, *, is_last: bool = False) -> None:
@@ -108,7 +109,7 @@ class Reporter:
                 self._write()
 
     def flush_if_due(self, *, now: float) -> None:
-        """Write log lines, and progress where it is a second old; the keeper calls it often.
+        """Write log lines, and progress where it is old enough; the keeper calls it often.
 
         Args:
             now: by `time.monotonic()`.

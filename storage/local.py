@@ -7,9 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from django.conf import settings
 from django.core.files import File
@@ -20,14 +18,6 @@ from storage.ranges import StoredFile, open_range
 
 _CHUNK = 1024 * 1024
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-
-
-@dataclass(frozen=True)
-class Written:
-    """What was written: its size in bytes and its SHA-256 in hexadecimal."""
-
-    size: int
-    sha256: str
 
 
 @contextmanager
@@ -45,26 +35,25 @@ def local_path(file: StoredFile, *, sha256: str = "") -> Iterator[Path]:
     try:
         path = Path(file.storage.path(name))
     except NotImplementedError:
-        with _fetched(file.storage, name) as (path, written):
-            _check_digest(written.sha256, sha256)
+        with _fetched(file.storage, name) as path:
+            _check_digest(path, sha256)
             yield path
         return
     if not path.is_file():
         raise StorageError("stored_file_missing")
-    if sha256:
-        _check_digest(_digest(path), sha256)
+    _check_digest(path, sha256)
     yield path
 
 
 @contextmanager
-def _fetched(storage: Storage, name: str) -> Iterator[tuple[Path, Written]]:
+def _fetched(storage: Storage, name: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
         path = Path(folder) / f"file{Path(name).suffix}"
         try:
-            written = write_stream(path, stored_chunks(storage, name), durable=False)
+            write_stream(path, stored_chunks(storage, name), durable=False)
         except FileNotFoundError as error:
             raise StorageError("stored_file_missing") from error
-        yield path, written
+        yield path
 
 
 def stored_chunks(storage: Storage, name: str) -> Iterator[bytes]:
@@ -81,9 +70,7 @@ def stored_chunks(storage: Storage, name: str) -> Iterator[bytes]:
         stream.close()
 
 
-def put_file(
-    storage: Storage, name: str, chunks: Iterable[bytes], *, durable: bool = True
-) -> Written:
+def put_file(storage: Storage, name: str, chunks: Iterable[bytes], *, durable: bool = True) -> None:
     """Store a file under exactly this name: whole or not at all, whatever happens meanwhile.
 
     What has the name already is replaced; readers of it keep what they have opened.
@@ -100,8 +87,9 @@ def put_file(
     try:
         path = Path(storage.path(name))
     except NotImplementedError:
-        return _upload(storage, name, chunks)
-    return write_stream(path, chunks, durable=durable, parts=parts_folder(storage))
+        _upload(storage, name, chunks)
+    else:
+        write_stream(path, chunks, durable=durable, parts=parts_folder(storage))
 
 
 def parts_folder(storage: Storage) -> Path:
@@ -113,18 +101,17 @@ def parts_folder(storage: Storage) -> Path:
     return Path(storage.path(".parts"))
 
 
-def _upload(storage: Storage, name: str, chunks: Iterable[bytes]) -> Written:
+def _upload(storage: Storage, name: str, chunks: Iterable[bytes]) -> None:
     with tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
         path = Path(folder) / "file"
-        written = write_stream(path, chunks, durable=False)
+        write_stream(path, chunks, durable=False)
         with path.open("rb") as file:
             storage.save(name, File(file))
-        return written
 
 
 def write_stream(
     target: Path, chunks: Iterable[bytes], *, durable: bool = True, parts: Path | None = None
-) -> Written:
+) -> None:
     """Write a file elsewhere on its disk and move it to its place when it is whole.
 
     Folders are made where they are missing; everything is readable by the owner alone.
@@ -144,7 +131,8 @@ def write_stream(
     descriptor, name = tempfile.mkstemp(dir=parts, prefix=".", suffix=".part")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            written = _write_chunks(file, chunks)
+            for chunk in chunks:
+                file.write(chunk)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
@@ -159,16 +147,6 @@ def write_stream(
             Path(name).unlink()
     if durable:
         _sync_folder(target.parent)
-    return written
-
-
-def _write_chunks(file: BinaryIO, chunks: Iterable[bytes]) -> Written:
-    digest, size = hashlib.sha256(), 0
-    for chunk in chunks:
-        file.write(chunk)
-        digest.update(chunk)
-        size += len(chunk)
-    return Written(size, digest.hexdigest())
 
 
 def _sync_folder(folder: Path) -> None:
@@ -179,11 +157,11 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _digest(path: Path) -> str:
+def _check_digest(path: Path, wanted: str) -> None:
+    """Compare a file with the digest that it must have; nothing is read where none is given."""
+    if not wanted:
+        return
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _check_digest(found: str, wanted: str) -> None:
-    if wanted and found != wanted:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != wanted:
         raise StorageError("stored_file_damaged")

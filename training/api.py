@@ -31,12 +31,15 @@ from training.models import Checkpoint, TrainedModel, TrainingRun
 from training.option import InvalidOptionsError
 from training.option_errors import refused
 from training.options import describe_options
+from training.presets import presets_for
 from training.result_api import RunResultsMixin
 from training.serializers import (
     ArtifactSerializer,
     MetricsSerializer,
     ModelSerializer,
     NewRunSerializer,
+    PresetQuerySerializer,
+    PresetsSerializer,
     RunSerializer,
     TrainingOptionsSerializer,
 )
@@ -52,6 +55,20 @@ class TrainingOptionsView(APIView):
     def get(self, request: Request) -> Response:
         """Return all that can be chosen, in the reader's language."""
         return Response(describe_options())
+
+
+class TrainingPresetsView(APIView):
+    """Settings that suit some data: a quick try, balanced, best quality."""
+
+    @extend_schema(parameters=[PresetQuerySerializer], responses=PresetsSerializer)
+    def get(self, request: Request) -> Response:
+        """Return the presets for a version, in the reader's language."""
+        context = {"request": request, "view": self}
+        query = PresetQuerySerializer(data=request.query_params.dict(), context=context)
+        query.is_valid(raise_exception=True)
+        version = query.validated_data["dataset_version"]
+        found = presets_for(version, memory_mb=None)
+        return Response({"results": [preset.as_json() for preset in found]})
 
 
 class RunViewSet(

@@ -19,6 +19,7 @@ from training.base_models import BASE_MODELS
 from training.forms import TrainingForm, as_uuid, default_base_model
 from training.models import TrainingRun
 from training.options import OPTIONS
+from training.presets import presets_for
 
 
 @require_http_methods(["GET", "POST"])
@@ -40,6 +41,7 @@ def run_create(request: HttpRequest, project_id: UUID) -> HttpResponse:
         form=form,
         no_effect=form.no_effect,
         model_helps={model.name: model.help for model in BASE_MODELS.values()},
+        presets=_presets(form),
         has_versions=form.has_versions,
     )
 
@@ -54,7 +56,14 @@ def run_check(request: HttpRequest, project_id: UUID) -> JsonResponse:
     errors = {
         name: " ".join(map(str, texts)) for name, texts in form.errors.items() if name in OPTIONS
     }
-    return JsonResponse({"errors": errors, "no_effect": form.no_effect})
+    return JsonResponse({"errors": errors, "no_effect": form.no_effect, "presets": _presets(form)})
+
+
+def _presets(form: TrainingForm) -> list[dict[str, Any]]:
+    """Return the presets for the version that is chosen, none where there is no data yet."""
+    version = form.chosen_version
+    found = presets_for(version, memory_mb=None) if version is not None else []
+    return [{**preset.as_json(), "summary": preset.summary} for preset in found]
 
 
 def _start(project: Project, request: HttpRequest, form: TrainingForm) -> UUID | None:

@@ -5,6 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from django.db.models import Sum
+
 from jobs import transitions
 from jobs.frames import Frame
 from jobs.models import JobEvent
@@ -42,6 +44,11 @@ def commit(run: TrainingRun, message: Message, check: Callable[[], None]) -> Non
     pointers = _store(run, message, check)
     persist(lambda: _write(run, message, pointers))
     persist(lambda: checkpoints.prune(run))
+
+
+def seconds_of(run: TrainingRun) -> float:
+    """Return how long the committed epochs of all attempts took together."""
+    return float(run.epochs.aggregate(seconds=Sum("seconds"))["seconds"] or 0.0)
 
 
 def row(metrics: EpochMetrics) -> dict[str, Any]:

@@ -11,7 +11,7 @@ register(
 )
 register(
     "weights_missing",
-    _("There are no pretrained weights for {base_model} on the training worker."),
+    _("There are no pretrained weights for {base_model} on the worker, in storage or on the net."),
     _("Put {base_model}.pt into the weights folder, or choose the base model “from scratch”."),
 )
 register(

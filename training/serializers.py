@@ -159,6 +159,30 @@ class NewRunSerializer(ScopedSerializer):
         return found  # type: ignore[no-any-return]
 
 
+class PresetQuerySerializer(ScopedSerializer):
+    """For which data presets are asked for."""
+
+    dataset_version = ScopedField(
+        queryset=DatasetVersion.objects.select_related("dataset__project").all()
+    )
+
+
+class PresetSerializer(serializers.Serializer[Any]):
+    """Settings that suit the data; `options` are those that differ from the usual ones."""
+
+    name = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    help = serializers.CharField()
+    base_model = serializers.CharField()
+    options = serializers.DictField()
+
+
+class PresetsSerializer(serializers.Serializer[Any]):
+    """All presets."""
+
+    results = PresetSerializer(many=True)
+
+
 class EpochSerializer(serializers.Serializer[Any]):
     """What one epoch measured."""
 

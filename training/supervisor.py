@@ -21,10 +21,11 @@ from jobs.patience import persist
 from jobs.reporter import Reporter
 from jobs.runner import Commit
 from jobs.work_folder import work_folder
-from training import checkpoints, epochs, results
+from training import checkpoints, epochs, pretrained, results
 from training.base_models import BASE_MODELS
 from training.messages import Data, Message, Resume, Spec
 from training.models import Checkpoint, TrainingRun
+from training.options import to_train_arguments
 from training.process import TrainerGone, TrainerProcess, open_trainer
 from training.storing import patiently
 
@@ -72,6 +73,7 @@ class _Attempt:
         self.reporter = reporter
         self.folder = folder
         self.epoch_seconds: list[float] = []
+        self.seconds = persist(lambda: epochs.seconds_of(run))
         self.epoch_began = time.monotonic()
         self.heard_at = time.monotonic()
         self.is_stop_sent = False
@@ -126,7 +128,7 @@ class _Attempt:
                     last=str(target),
                     best=self._fetch_best(last),
                     epoch=last.epoch,
-                    finalise=self.run.stop_requested_at is not None,
+                    finalise=self.run.stop_requested_at is not None or self._is_time_up(),
                 )
         if not found:
             yield None
@@ -149,7 +151,7 @@ class _Attempt:
             base_model=self._base_model(),
             # A checkpoint holds all; what the run once started from may be gone.
             weights=None if resume else self._weights(),
-            options=self.run.options,
+            options=to_train_arguments(self.run.options),
             work_dir=str(work),
             resume=resume,
             loader_workers=settings.TRAINING_LOADER_WORKERS,
@@ -172,10 +174,10 @@ class _Attempt:
             return str(target)
         if BASE_MODELS[self.run.base_model].is_scratch:
             return None
-        path = Path(settings.WEIGHTS_DIR) / f"{self.run.base_model}.pt"
-        if not path.is_file():
-            raise UserError("weights_missing", base_model=self.run.base_model)
-        return str(path.resolve())
+        check = self.reporter.raise_if_cancelled
+        target = self.folder / "start.pt"
+        step = partial(pretrained.provide, self.run.base_model, target, check=check)
+        return str(patiently(step, check))
 
     def _train(self, names: list[str], resume: Resume | None) -> Message:
         spec = self._spec(names, resume)
@@ -203,10 +205,22 @@ class _Attempt:
 
     def _pass_on_stop(self, trainer: TrainerProcess) -> None:
         is_wished = self.reporter.stop.is_set() or self.run.stop_requested_at is not None
-        if is_wished and not self.is_stop_sent:
-            self.is_stop_sent = True
-            self.reporter.log(_("Stopping after this epoch; the best model is kept."))
-            trainer.send({"type": "stop"})
+        if self.is_stop_sent or not (is_wished or self._is_time_up()):
+            return
+        self.is_stop_sent = True
+        if not is_wished:
+            self.reporter.log(_("The time limit would be over before another epoch is."))
+        self.reporter.log(_("Stopping after this epoch; the best model is kept."))
+        trainer.send({"type": "stop"})
+
+    def _is_time_up(self) -> bool:
+        """Whether the epoch in hand is the last that ends within the time that the run may take."""
+        limit = 3600 * float(self.run.options.get("time_limit") or 0)
+        return bool(limit and self.seconds + 2 * self._typical_seconds > limit)
+
+    @property
+    def _typical_seconds(self) -> float:
+        return statistics.median(self.epoch_seconds[-5:]) if self.epoch_seconds else 0.0
 
     def _hear(self, message: Message) -> None:
         match message["type"]:
@@ -254,7 +268,7 @@ class _Attempt:
         """Return the seconds left by the median of the last epochs, validation included."""
         if not self.epoch_seconds:
             return None
-        typical = statistics.median(self.epoch_seconds[-5:])
+        typical = self._typical_seconds
         spent = time.monotonic() - self.epoch_began
         left = self._epochs - finished
         if self.is_stop_sent:
@@ -265,6 +279,7 @@ class _Attempt:
         now = time.monotonic()
         self.epoch_seconds.append(now - self.epoch_began)
         self.epoch_began = now
+        self.seconds += float(message["seconds"])
         persist(self.reporter.flush)
         epochs.commit(self.run, message, self.reporter.raise_if_cancelled)
         number = int(message["epoch"])

@@ -19,7 +19,7 @@ FILE_NAME = "predictions.jsonl"
 _DIGITS = 5
 
 
-class RunValidator(DetectionValidator):  # type: ignore[misc]
+class KeepingValidator(DetectionValidator):  # type: ignore[misc]
     """The library's validator; in the last evaluation, of the best model, it keeps what it found.
 
     A line is `{"file": stem, "boxes": [[class, confidence, x1, y1, x2, y2], …]}` with the surest

@@ -21,7 +21,7 @@ _KEPT = ("date", "version", "license", "docs", "model", "train_metrics", "train_
 _PLOT_SECONDS = 60.0
 #: What we leave to the library and its results depend on; another release may have other defaults.
 _LEFT_TO_THE_LIBRARY = (
-    *("amp", "bgr", "compile", "copy_paste", "copy_paste_mode", "deterministic", "fraction", "iou"),
+    *("bgr", "compile", "copy_paste", "copy_paste_mode", "deterministic", "fraction", "iou"),
     *("max_det", "nbs", "pretrained", "rect", "single_cls", "warmup_bias_lr", "warmup_momentum"),
     # Each loader worker draws its own random numbers.
     "workers",

@@ -33,6 +33,7 @@ from training.trainer_yolo import (
     device_name,
     load_weights,
     take_over_arguments,
+    usable_precision,
 )
 
 
@@ -112,9 +113,12 @@ class Run:
         (self._work / "out").mkdir(exist_ok=True)
         os.chdir(self._work)
         data = write_data_yaml(spec.data, self._work / "data.yaml")
-        return train_arguments(
-            spec, data=data, model=_model(spec), device=choose_device(spec.device)
-        )
+        device = choose_device(spec.device)
+        arguments = train_arguments(spec, data=data, model=_model(spec), device=device)
+        precision = usable_precision(arguments["amp"], device)
+        if precision != arguments["amp"]:
+            self._log.add("warning", "This device has no bfloat16; another precision is used.")
+        return {**arguments, "amp": precision}
 
     def _restore(self, resume: Resume) -> tuple[tuple[Any, dict[str, Any]], int]:
         """Lay the copies of a checkpoint where the library expects them.

@@ -22,11 +22,13 @@ from ultralytics.utils import SAFE_LOAD, SETTINGS, callbacks
 from training.trainer_arguments import OPTION_NAMES
 from training.trainer_checkpoints import is_whole
 from training.trainer_failures import Failure
-from training.trainer_predictions import RunValidator
+from training.trainer_predictions import KeepingValidator
 
 Callbacks = dict[str, Callable[[Any], None]]
 #: What `optimizer=auto` and a GPU that is too small change in the arguments of a run.
 _RESOLVED = ("batch", "optimizer", "lr0", "warmup_bias_lr")
+#: Compute capability: Ampere. A T4 and a V100 would only pretend, and slowly.
+_FIRST_WITH_BFLOAT16 = 8
 _WEAK_AT_HALF = ("1660", "1650", "1630", "t400", "t550", "t600", "t1000", "t1200", "t2000", "k40m")
 
 
@@ -82,6 +84,21 @@ def half_precision_works(model: Any) -> bool:
     if any(weak in name for weak in _WEAK_AT_HALF):
         return False
     return agrees_with_itself(model, torch.autocast("cuda", dtype=torch.float16))
+
+
+def usable_precision(wanted: Any, device: str) -> Any:
+    """Return the precision for a device: bfloat16 only where the card really has it.
+
+    Args:
+        wanted: the library's `amp`: True, False or `bf16`.
+        device: as the library names it, `cpu` or the index of a GPU.
+    """
+    if wanted != "bf16":
+        return wanted
+    if device == "cpu":
+        return False
+    major, _minor = torch.cuda.get_device_capability(int(device))
+    return "bf16" if major >= _FIRST_WITH_BFLOAT16 else True
 
 
 def agrees_with_itself(model: Any, autocast: Any) -> bool:
@@ -191,6 +208,8 @@ def take_over_arguments(arguments: dict[str, Any], saved: dict[str, Any]) -> dic
 def _settled(arguments: dict[str, Any], saved: dict[str, Any]) -> dict[str, Any]:
     batch, before = arguments["batch"], int(saved.get("batch") or 0)
     settled = {"batch": min(batch, before) if batch > 0 < before else max(before, 1)}
+    # Another card may compute in another precision; what was learned is the same.
+    settled["amp"] = arguments["amp"]
     if str(arguments["optimizer"]).lower() == "auto":
         settled |= {name: saved[name] for name in _RESOLVED[1:] if name in saved}
     return settled
@@ -247,7 +266,7 @@ class RunTrainer(DetectionTrainer):  # type: ignore[misc]
     def get_validator(self) -> Any:
         """Measure with a validator that keeps what the best model finds."""
         settings = copy.copy(self.args)
-        return RunValidator(
+        return KeepingValidator(
             self.test_loader, save_dir=self.save_dir, args=settings, _callbacks=self.callbacks
         )
 

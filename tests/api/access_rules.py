@@ -82,6 +82,7 @@ API: Rules = {
     "api/v1/images/<uuid:pk>/file/": {"GET": SEE},
     "api/v1/images/<uuid:pk>/thumbnail/": {"GET": SEE},
     "api/v1/training-options/": {"GET": SIGNED_IN},
+    "api/v1/training-presets/": {"GET": SIGNED_IN},
     "api/v1/training-runs/": {"GET": SIGNED_IN, "POST": EDIT_BY_BODY},
     **_job("training-runs"),
     "api/v1/training-runs/<uuid:pk>/stop/": {"POST": EDIT},

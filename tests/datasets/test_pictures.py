@@ -300,6 +300,8 @@ class TestPool:
     def test_the_result_is_the_one_of_this_process(self) -> None:
         stored = samples.turned_away(samples.picture(), 8)
         files = [samples.with_orientation(stored, 8, kind) for kind in ("JPEG", "PNG", "WEBP")]
+        files += [samples.jpeg((1600, 1200)), samples.jpeg((1600, 1200)) + b"hidden" * 5000]
+        files += [samples.with_orientation(samples.picture((900, 700)), 1, "PNG")]
         files += [samples.encoded(kind=kind) for kind in ("BMP", "MPO", "GIF")]
         with PicturePool(processes=1) as pool:
             found = [result for _, result in pool.prepare(enumerate(files))]

@@ -60,9 +60,8 @@ class TestLocalPath:
 
 class TestPutFile:
     def test_it_is_stored_under_exactly_this_name(self, field: Field) -> None:
-        written = put_file(field.storage, "ab/new.jpg", [b"one", b"two"])
+        put_file(field.storage, "ab/new.jpg", [b"one", b"two"])
         assert b"".join(stored_chunks(field.storage, "ab/new.jpg")) == b"onetwo"
-        assert (written.size, written.sha256) == (6, hashlib.sha256(b"onetwo").hexdigest())
 
     def test_a_reader_of_the_old_content_keeps_it(self, tmp_path: Path) -> None:
         storage = FileSystemStorage(tmp_path)

@@ -21,6 +21,7 @@ from ultralytics.utils import ONLINE, SETTINGS, callbacks  # noqa: E402
 from ultralytics.utils.checks import check_font  # noqa: E402
 
 from training import trainer_yolo as ours  # noqa: E402
+from training.trainer_arguments import library_value  # noqa: E402
 from training.trainer_failures import Failure  # noqa: E402
 
 
@@ -111,7 +112,7 @@ def ranges_fit_the_library() -> None:
             [choice["value"] for choice in entry["choices"]] if entry["name"] != "optimizer" else []
         )
         for value in [entry["default"], *ends]:
-            get_cfg(overrides={entry["name"]: value})
+            get_cfg(overrides={entry["name"]: library_value(entry["name"], value)})
 
 
 def every_scratch_model_is_known_to_the_library() -> None:

@@ -26,6 +26,7 @@ from tests.personas import ClientFactory
 from training import services
 from training.models import TrainedModel, TrainingRun
 from training.tasks import run_training
+from training.trainer_arguments import library_value, select_options
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -176,7 +177,8 @@ def assert_all_is_noted(run: TrainingRun) -> None:
     assert noted["used"]["optimizer"] == "SGD"
     assert [one["number"] for one in noted["attempts"]] == [1]
     arguments = yaml.safe_load(artifact(run, "args.yaml"))
-    assert {**run.options} == {name: arguments[name] for name in run.options}
+    asked = {name: library_value(name, v) for name, v in select_options(run.options).items()}
+    assert asked == {name: arguments[name] for name in asked}
     assert {"deterministic", "workers", "nbs", "amp"} <= set(arguments)
     header = artifact(run, "results.csv").splitlines()[0].split(",")
     assert {"epoch", "val/map50", "lr", "seconds", "attempt"} <= set(header)

@@ -239,6 +239,21 @@ def test_a_run_that_loses_its_trainer_three_times_without_an_epoch_fails(
     assert run.error["code"] == "trainer_crashed"
 
 
+def test_a_run_ends_within_its_time_and_keeps_its_best_model(
+    start: Callable[..., TrainingRun],
+) -> None:
+    run = work(start(epochs=500, time_limit=4 / 3600))
+
+    assert run.status == Status.SUCCEEDED and run.stopped_early
+    assert 1 <= run.epoch < 500
+    assert TrainedModel.objects.filter(training_run=run).exists()
+    assert_epochs_are_whole(run, run.epoch)
+    taken = sum(run.epochs.values_list("seconds", flat=True))
+    assert taken < 4 + 2 * max(run.epochs.values_list("seconds", flat=True))
+    said = [f.payload["text"] for f in run.events.filter(type=JobEvent.Type.LOG)]
+    assert any("Giới hạn thời gian" in text for text in said)
+
+
 def test_missing_weights_are_named(
     start: Callable[..., TrainingRun], settings: Any, tmp_path: Any
 ) -> None:
