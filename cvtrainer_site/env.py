@@ -70,6 +70,11 @@ def socket_dir() -> Path:
     return Path(tempfile.gettempdir()) / f"cvtrainer-{digest}"
 
 
+def reconcile_beat() -> Path:
+    """Return the file that the reconciler touches after each pass, as a sign of life."""
+    return home() / "run" / "reconcile.beat"
+
+
 def redis_url() -> str:
     """Return REDIS_URL, or the unix socket of the embedded Valkey."""
     return secret("REDIS_URL", default=f"unix://{socket_dir() / 'valkey.sock'}?db=0")

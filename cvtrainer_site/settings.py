@@ -100,6 +100,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = site_env.redis_url()
 SOCKET_DIR = site_env.socket_dir()
+RECONCILE_BEAT = site_env.reconcile_beat()
 CACHES = {
     "default": {
         "BACKEND": "cvtrainer_site.cache.ForgivingRedisCache",
@@ -151,7 +152,7 @@ CUSTOM_VISION_HOSTS = env.list(
     default=["cognitiveservices.azure.com", "api.cognitive.microsoft.com"],
 )
 MAX_UPLOAD_BYTES = int(env.float("CVTRAINER_MAX_UPLOAD_GB", default=20) * 1024**3)
-# Of the unfinished uploads of one project together.
+# Of all uploads of one project that are not imported yet.
 UPLOAD_QUOTA_BYTES = int(
     env.float("CVTRAINER_UPLOAD_QUOTA_GB", default=3 * MAX_UPLOAD_BYTES / 1024**3) * 1024**3
 )

@@ -1,7 +1,7 @@
 """The abstract job and its events; imports, trainings, evaluations and detections inherit them."""
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
@@ -102,6 +102,16 @@ class Job(models.Model):
     def is_active(self) -> bool:
         """Whether it has not ended yet."""
         return self.status in ACTIVE
+
+    @property
+    def heard_at(self) -> datetime | None:
+        """When the worker of a held job was last heard of, where that is too long ago; else None.
+
+        By our own clock: this is told to people, and decides nothing.
+        """
+        if self.status not in HELD or self.lease_until >= timezone.now():
+            return None
+        return self.lease_until - timedelta(seconds=settings.JOB_LEASE_SECONDS)
 
     def moved(self) -> None:
         """Hear of a new status, in the transaction that writes it.

@@ -55,6 +55,7 @@ class DeliveringWorker(BaseWorker):
     def serve(self, *, burst: bool = False) -> None:
         """Work until SIGTERM; what ends RQ's own loop, such as a Redis that hangs, does not."""
         preload(self.queue_names())
+        _take_back_from_the_dead()
         with contextlib.suppress(StopRequested):
             while not leaving.is_set():
                 try:
@@ -230,6 +231,15 @@ def _be_child(task: Callable[[], None], *, parent: int, name: str) -> None:
     finally:
         logging.shutdown()
         os._exit(status)
+
+
+def _take_back_from_the_dead() -> None:
+    """Take back what a killed worker held, in whose place this one may have been started."""
+    try:
+        reconcile.take_back_from_the_dead()
+    except (DatabaseError, InterfaceError):
+        log.warning("The database is away; the reconciler takes back what dead workers held")
+    connections.close_all()
 
 
 def _take_back_the_rest() -> None:

@@ -18,9 +18,9 @@ _LEAST_DISK = 5 * 1024**3
 #: Docker gives 64 MiB, and loading pictures in several processes then ends in a bus error.
 _LEAST_SHARED_MEMORY = 256 * 1024**2
 _VIETNAMESE = "ĐƠƯăâêôạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ"
-# In a process of its own: this one serves people, and PyTorch is 250 MB.
+# In a process of its own: this one serves people, and PyTorch is 250 MB. YOLO needs OpenCV too.
 _ASK_TORCH = """
-import json, torch
+import json, cv2, torch
 cards = range(torch.cuda.device_count())
 print(json.dumps({
     "version": torch.__version__, "cuda": torch.version.cuda,
@@ -31,7 +31,7 @@ print(json.dumps({
 
 
 def look_at_torch() -> Finding:
-    """Tell whether PyTorch runs here, and on every GPU that the machine has."""
+    """Tell whether PyTorch and OpenCV run here, PyTorch on every GPU that the machine has."""
     if find_spec("torch") is None:
         return well("torch", "not installed: this host serves pages, it neither trains nor detects")
     asked = subprocess.run(
