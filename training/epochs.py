@@ -11,7 +11,7 @@ from jobs import transitions
 from jobs.frames import Frame
 from jobs.models import JobEvent
 from jobs.patience import persist
-from training import checkpoints
+from training import checkpoints, provenance
 from training.messages import Message
 from training.models import Checkpoint, EpochMetrics, TrainingRun
 from training.storing import patiently
@@ -25,14 +25,12 @@ _FIGURES = ("map50", "map50_95", "precision", "recall")
 
 
 def record_start(run: TrainingRun, message: Mapping[str, Any]) -> None:
-    """Keep what the trainer really uses, and the architecture: the start model may be deleted.
+    """Keep what the trainer really uses and runs on.
 
     Raises:
         LeaseLost: another attempt owns the run.
     """
-    kept = ("batch", "imgsz", "optimizer", "lr0", "final_lr", "amp", "parameters", "images")
-    used = {key: message[key] for key in kept if key in message}
-    run.environment = {**used, "architecture": run.architecture}
+    run.environment = provenance.at_start(run, message)
     run.device = str(message["device"])[:100]
     with transitions.fenced(run):
         run.save(update_fields=["environment", "device"])

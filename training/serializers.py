@@ -48,6 +48,9 @@ class BestSerializer(serializers.Serializer[Any]):
     map50_95 = serializers.FloatField(allow_null=True)
     precision = serializers.FloatField(allow_null=True)
     recall = serializers.FloatField(allow_null=True)
+    images = serializers.IntegerField(required=False, help_text="validation pictures, at the end")
+    images_right = serializers.IntegerField(required=False, help_text="those counted right")
+    confidence = serializers.FloatField(required=False, help_text="from which it was counted")
 
 
 class RunSerializer(JobSerializerMixin, ScopedModelSerializer):

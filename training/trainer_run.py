@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from training.messages import Done, Drained, Failed, Progress, Resume, Spec
-from training.trainer_arguments import RUN_FOLDER, train_arguments
+from training.trainer_arguments import RUN_FOLDER, SCRATCH, train_arguments
 from training.trainer_checkpoints import CheckpointFolder
 from training.trainer_data import check_folder, write_data_yaml
 from training.trainer_device import hold_device
 from training.trainer_failures import Failure, Left, explain
 from training.trainer_link import Link
 from training.trainer_log import LogSink
+from training.trainer_machine import facts
 from training.trainer_report import Reporter
 from training.trainer_result import (
     collect_artifacts,
@@ -36,8 +37,6 @@ from training.trainer_yolo import (
     take_over_arguments,
     usable_precision,
 )
-
-_SCRATCH = "-scratch"
 
 
 class Run:
@@ -109,6 +108,7 @@ class Run:
         trainer = RunTrainer(arguments, reporter.listeners(), start=start, finish_only=finish_only)
         self._trainer = trainer
         reporter.device = device_name(trainer.device)
+        reporter.facts = facts(trainer.device, self._spec.weights)
         trainer.train()
         self._finish(trainer, reporter)
 
@@ -224,9 +224,9 @@ def _model(spec: Spec) -> str:
         return spec.resume.last
     if spec.weights:
         return spec.weights
-    if not spec.base_model.endswith(_SCRATCH):
+    if not spec.base_model.endswith(SCRATCH):
         raise Failure("weights_unreadable", f"There are no weights for {spec.base_model}.")
-    name = spec.base_model.removesuffix(_SCRATCH)
+    name = spec.base_model.removesuffix(SCRATCH)
     if not name.isalnum():
         raise Failure("bad_spec", "There is no such base model.")
     return f"{name}.yaml"

@@ -26,6 +26,7 @@ from training.trainer_arguments import OPTION_NAMES
 from training.trainer_checkpoints import is_whole
 from training.trainer_dataset import PreparedDataset, check_picture
 from training.trainer_failures import Failure
+from training.trainer_predictions import KeepingValidator
 
 Callbacks = dict[str, Callable[[Any], None]]
 #: What `optimizer=auto` and a GPU that is too small change in the arguments of a run.
@@ -262,6 +263,13 @@ class RunTrainer(DetectionTrainer):  # type: ignore[misc]
             if "No valid images" in str(error):
                 raise Failure("data_error", str(error)) from error
             raise
+
+    def get_validator(self) -> Any:
+        """Measure with a validator that keeps what the best model finds."""
+        settings = copy.copy(self.args)
+        return KeepingValidator(
+            self.test_loader, save_dir=self.save_dir, args=settings, _callbacks=self.callbacks
+        )
 
     def setup_model(self) -> Any:
         """Build the model from the library's own description, from weights, or to go on."""

@@ -101,6 +101,9 @@ class TestWholeRun:
         assert started["optimizer"] == "AdamW"
         assert started["final_lr"] == pytest.approx(started["lr0"] * 0.01)
         assert started["parameters"] > 2_000_000
+        assert {"python", "torch", "ultralytics", "numpy", "opencv"} <= set(started["versions"])
+        assert started["machine"]["cpus"] > 0
+        assert "weights_sha256" not in started, "it began from scratch"
 
     def test_an_epoch_carries_its_figures(self, full):
         for epoch in full.of("epoch"):
@@ -139,7 +142,11 @@ class TestWholeRun:
         (done,) = full.of("done")
         names = {entry["name"] for entry in done["artifacts"]}
         expected = {"results.csv", "results.png", "args.yaml", "evaluation.json", "best.pt"}
-        assert expected | {"confusion_matrix.png", "BoxPR_curve.png", "labels.jpg"} <= names
+        assert (
+            expected
+            | {"predictions.jsonl", "confusion_matrix.png", "BoxPR_curve.png", "labels.jpg"}
+            <= names
+        )
         assert all(Path(entry["path"]).stat().st_size > 0 for entry in done["artifacts"])
         assert str(work_of(full)) not in (work_of(full) / "out/args.yaml").read_text()
         evaluation = json.loads((work_of(full) / "out/evaluation.json").read_text())
@@ -221,6 +228,8 @@ class TestResume:
         (done,) = trainer.of("done")
         (before,) = full.of("done")
         assert done["best"] == before["best"]
+        found = [(work_of(one) / "run/predictions.jsonl").read_text() for one in (trainer, full)]
+        assert found[0] == found[1] and len(found[0].splitlines()) == 8
         assert (done["epochs_run"], done["stop_reason"]) == (EPOCHS, "completed")
 
     def test_a_run_can_be_finished_before_its_time(self, full, config, data, tmp_path):
