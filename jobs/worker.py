@@ -43,8 +43,6 @@ _LOOK_SECONDS = 5
 _GATE_SECONDS = 1.0
 #: How often a worker looks up from waiting for its child.
 _WATCH_SECONDS = 1
-#: What a drained worker's child gets to give its job back, before it is killed.
-_GIVE_BACK_SECONDS = 30.0
 
 #: How a worker stands that may work, or does not: its state, and code and parameters of the reason.
 Admission = tuple[WorkerState, dict[str, Any] | None]
@@ -218,6 +216,9 @@ class DeliveringWorker(BaseWorker):
 class ForkingWorker(DeliveringWorker, rq.Worker):
     """Forks a child for each job; the child dies with it, and its rows are taken back at once."""
 
+    #: What a drained worker's child gets to give its job back, before it is killed.
+    give_back_seconds = 30.0
+
     def perform(self, task: Callable[[], None]) -> None:
         """Call the task in a child; wait for it, whatever Redis does meanwhile."""
         parent, name = os.getpid(), worker_name()
@@ -277,7 +278,7 @@ class ForkingWorker(DeliveringWorker, rq.Worker):
             self._is_given_back, self._asked_at = True, now
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.horse_pid, signal.SIGTERM)
-        elif now - self._asked_at > _GIVE_BACK_SECONDS:
+        elif now - self._asked_at > self.give_back_seconds:
             self.kill_horse()
 
 
