@@ -55,6 +55,8 @@ class DeliveringWorker(BaseWorker):
     #: RQ's list forgets a busy worker of which it heard nothing for so long.
     busy_seconds = 90
     log_job_description = False
+    #: People wish that the job at hand goes back, which is no loss then.
+    _is_given_back = False
 
     def serve(self, *, burst: bool = False) -> None:
         """Work until SIGTERM; what ends RQ's own loop, such as a Redis that hangs, does not."""

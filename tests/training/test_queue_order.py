@@ -16,9 +16,11 @@ import training.errors  # noqa: F401  registers the codes
 from accounts.models import User
 from jobs import transitions
 from jobs.errors import UserError
+from jobs.reconcile import reconcile
 from jobs.states import Status
 from projects.models import Project
 from tests.factories import make_dataset, make_project, make_run, make_version, make_worker
+from tests.services.valkey import Valkey
 from training import services
 from training.fleet import gpu_classes, workers_for
 from training.models import TrainingRun
@@ -237,6 +239,15 @@ class TestLimits:
         assert transitions.claim(TrainingRun, waiting.pk, worker="w") is None
         transitions.finish(TrainingRun.objects.held().get(name="a1"), Status.SUCCEEDED)
         assert next_run() is not None
+
+    def test_nobody_is_called_for_what_is_beyond_it(
+        self, projects: Projects, settings: Any, valkey: Valkey
+    ) -> None:
+        settings.PROJECT_RUNS = 1
+        for letter in "aab":
+            projects.wait(letter)
+        take(next_run())
+        assert reconcile().delivered == 1
 
     def test_no_more_wait_than_may(self, project: Project, editor: User, settings: Any) -> None:
         settings.PROJECT_WAITING = 1
