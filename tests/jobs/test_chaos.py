@@ -250,8 +250,9 @@ def figures(chaos: Chaos, gave_up: int, seconds: float) -> str:
     epochs = sum(FakeJob.objects.values_list("wanted", flat=True))
     assert FakeJob.objects.filter(status__in=TERMINAL).count() == len(chaos.jobs)
     return (
-        f"\nchaos on {connection.vendor}, seed {SEED}: {kills} kills, {stops} stops and {cuts} cuts "
-        f"in {seconds:.0f} s over {len(chaos.jobs)} runs in {attempts} attempts; {epochs} epochs, "
+        f"\nchaos on {connection.vendor}, seed {SEED}: "
+        f"{kills} kills, {stops} stops and {cuts} cuts in {seconds:.0f} s over "
+        f"{len(chaos.jobs)} runs in {attempts} attempts; {epochs} epochs, "
         f"none missing or twice; {FakeRefusal.objects.count()} stale writes refused, none taken; "
         f"{gave_up} runs given up after three losses and gone on at a person's wish"
     )
