@@ -16,6 +16,9 @@ _ALL = (
     "import_custom_vision",
     "gallery",
     "kill",
+    "demo",
+    "photos",
+    "gpu",
 )
 _HEADER = ("benchmark", "", "measured", "target", "")
 Row = tuple[str, ...]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from datasets.baselines import Baseline
 from detection.rendering import PALETTE
 
 #: Steps of shade in the confusion matrix; detection.css has as many.
@@ -13,16 +14,37 @@ def swatch(index: int) -> str:
     return f"class-{index % len(PALETTE)}"
 
 
-def class_lines(result: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
-    """Return a line a class: true and predicted counts beside the field's figures."""
+def class_lines(
+    result: dict[str, Any], names: list[str], baseline: Baseline | None = None
+) -> list[dict[str, Any]]:
+    """Return a line a class: true and predicted counts beside the field's figures.
+
+    Args:
+        baseline: what the figures are compared with.
+    """
     counted = {row["class_name"]: row for row in result.get("counts", {}).get("per_class", [])}
     measured = {row["class_name"]: row for row in result.get("per_class", [])}
     lines = []
     for index, name in enumerate(names):
         counts = counted.get(name, {"true": 0, "predicted": 0})
         line = {"name": name, "css": swatch(index), "figures": measured.get(name, {}), **counts}
+        line["baseline"] = _compared_with(baseline, name)
         lines.append({**line, "difference": counts["predicted"] - counts["true"]})
     return lines
+
+
+def figure_lines(
+    per_class: list[dict[str, Any]], baseline: Baseline | None = None
+) -> list[dict[str, Any]]:
+    """Return a line a class: what a model reaches, and what it is compared with."""
+    return [
+        {**row, "css": swatch(index), "baseline": _compared_with(baseline, row["class_name"])}
+        for index, row in enumerate(per_class)
+    ]
+
+
+def _compared_with(baseline: Baseline | None, name: str) -> Any:
+    return baseline.by_class.get(name, {}) if baseline else {}
 
 
 def confusion_rows(result: dict[str, Any]) -> dict[str, Any]:

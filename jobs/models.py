@@ -10,6 +10,7 @@ from django.db.models import DateTimeField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+import jobs.worker_rows  # noqa: F401  the model of workers belongs to this app too
 from jobs.states import ACTIVE, HELD, Status
 
 #: A lease that has run out long ago: what an unclaimed job carries, because a NULL never expires.
@@ -119,6 +120,24 @@ class Job(models.Model):
     def is_active(self) -> bool:
         """Whether it has not ended yet."""
         return self.status in ACTIVE
+
+    @property
+    def heard_at(self) -> datetime | None:
+        """When the worker of a held job was last heard of, where that is too long ago; else None.
+
+        By our own clock: this is told to people, and decides nothing.
+        """
+        if self.status not in HELD or self.lease_until >= timezone.now():
+            return None
+        return self.lease_until - timedelta(seconds=settings.JOB_LEASE_SECONDS)
+
+    @classmethod
+    def claim_columns(cls, job_id: Any) -> dict[str, Any]:
+        """Return further columns that a claim writes; called in its transaction, before it.
+
+        A job whose claim depends on other rows locks them here.
+        """
+        return {}
 
     def moved(self) -> None:
         """Hear of a new status, in the transaction that writes it.

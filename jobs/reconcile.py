@@ -23,6 +23,7 @@ from django.db.models import DateTimeField, ExpressionWrapper
 from django.db.models.functions import Now
 
 from jobs import queue, transitions
+from jobs.identity import is_dead
 from jobs.models import Job
 from jobs.registry import job_models
 from jobs.states import HELD, Status
@@ -122,6 +123,17 @@ def worker_gone(*, worker: str, counts_as_loss: bool = True) -> int:
         for job in model.objects.filter(worker=worker, status__in=HELD):
             count += _take_back(job, counts_as_loss=counts_as_loss)
     return count
+
+
+def take_back_from_the_dead() -> int:
+    """Take back at once what workers held whose processes are seen to be dead from here.
+
+    Returns:
+        How many jobs they held.
+    """
+    held = [model.objects.held().values_list("worker", flat=True) for model in job_models()]
+    holders = {worker for workers in held for worker in workers}
+    return sum(worker_gone(worker=worker) for worker in sorted(holders) if is_dead(worker))
 
 
 def _take_back(job: Job, **how: Any) -> int:

@@ -37,6 +37,7 @@ def claim(model: type[J], job_id: JobId, *, worker: str) -> J | None:
     if seen is None:
         return None
     with transaction.atomic():
+        more = model.claim_columns(job_id)
         claimed = (
             rows.claimable()
             .filter(attempt=seen)
@@ -47,6 +48,7 @@ def claim(model: type[J], job_id: JobId, *, worker: str) -> J | None:
                 lease_until=lease_end(),
                 started_at=Coalesce(F("started_at"), Now()),
                 last_seq=F("last_seq") + 1,
+                **more,
             )
         )
         if not claimed:

@@ -22,6 +22,7 @@ from datasets.models import (
 )
 from detection.models import Detection, DetectionImage, Evaluation
 from jobs.states import TERMINAL, Status
+from jobs.worker_rows import Worker
 from projects.models import Membership, Project, Role
 from training.models import Artifact, TrainedModel, TrainingRun
 from training.options import default_options
@@ -145,6 +146,24 @@ def make_run(project: Project | None = None, **fields: Any) -> TrainingRun:
     options = {**default_options(), "epochs": 1, "batch": 4, "imgsz": 64}
     fields["options"] = {**options, **fields.get("options", {})}
     return TrainingRun.objects.create(**_ended(fields))
+
+
+def make_worker(**fields: Any) -> Worker:
+    """Return an idle training worker on a CPU of which something was heard just now."""
+    now = timezone.now()
+    number = next(_numbers)
+    defaults = {
+        "name": f"gpu-host.{number}.abcdef",
+        "host": "gpu-host",
+        "queue": "training",
+        "gpu_class": "cpu",
+        "torch": "2.10.0",
+        "state": "idle",
+        "since": now,
+        "started_at": now,
+        "last_seen": now,
+    }
+    return Worker.objects.create(**{**defaults, **fields})
 
 
 def make_artifact(run: TrainingRun | None = None, **fields: Any) -> Artifact:

@@ -27,9 +27,11 @@ from projects.viewsets import (
 )
 from storage.downloads import stream_file
 from training import epochs, services
+from training.fleet import card_memory_mb
 from training.models import Checkpoint, TrainedModel, TrainingRun
 from training.option import InvalidOptionsError
-from training.options import describe_options
+from training.options import describe_options, validate_options
+from training.preflight import look_ahead
 from training.presets import presets_for
 from training.recovery_serializers import ResumeSerializer
 from training.serializers import (
@@ -37,6 +39,7 @@ from training.serializers import (
     MetricsSerializer,
     ModelSerializer,
     NewRunSerializer,
+    PreflightSerializer,
     PresetQuerySerializer,
     PresetsSerializer,
     RunSerializer,
@@ -66,7 +69,7 @@ class TrainingPresetsView(APIView):
         query = PresetQuerySerializer(data=request.query_params.dict(), context=context)
         query.is_valid(raise_exception=True)
         version = query.validated_data["dataset_version"]
-        found = presets_for(version, memory_mb=None)
+        found = presets_for(version, memory_mb=card_memory_mb())
         return Response({"results": [preset.as_json() for preset in found]})
 
 
@@ -91,6 +94,22 @@ class RunViewSet(JobActionsMixin, ListMixin, RetrieveMixin, CreateMixin, Project
             return services.start_run(user=self.user, **serializer.validated_data)
         except InvalidOptionsError as invalid:
             raise refused(invalid) from invalid
+
+    @extend_schema(responses={200: PreflightSerializer})
+    @action(detail=False, methods=["post"])
+    def preflight(self, request: Request, *_: Any, **__: Any) -> Response:
+        """Tell what starting this training would find and take; nothing is started."""
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        asked = dict(serializer.validated_data)
+        for name in ("name", "priority"):
+            asked.pop(name)
+        try:
+            asked["options"] = validate_options(asked["options"])
+        except InvalidOptionsError as invalid:
+            raise refused(invalid) from invalid
+        found = look_ahead(**asked)
+        return Response(PreflightSerializer(found).data)
 
     @extend_schema(request=None, responses={202: RunSerializer})
     @action(detail=True, methods=["post"])

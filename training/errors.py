@@ -68,6 +68,11 @@ register(
     _("Import the data again, then train with the new version."),
 )
 register(
+    "version_changed",
+    _("The data of {version} is not what it was when the version was made."),
+    _("Import it again as a new version. Tell your administrator: somebody changed the database."),
+)
+register(
     "trainer_crashed",
     _("The trainer ended unexpectedly {losses} times in a row without finishing another epoch."),
     _("Try a smaller batch. If it happens again, show the log to your administrator."),
@@ -114,4 +119,70 @@ register(
     _("This model is not available as {format} yet."),
     _("Download it as .pt."),
     status=409,
+)
+register(
+    "card_unsupported",
+    _("PyTorch {torch} has no code for the card {card} (compute capability {capability})."),
+    _("Install a build of PyTorch that has, or use another card; then restart this worker."),
+)
+register(
+    "card_unseen",
+    _("PyTorch {torch} does not see the card {card}."),
+    _("The driver ({driver}) is too old for it, or the container has no GPU. Then restart it."),
+)
+register(
+    "card_silent",
+    _("The graphics card does not answer: {detail}"),
+    _("Look at it with nvidia-smi; it may need a reboot. The worker looks again every minute."),
+)
+register(
+    "card_taken",
+    _("Another training worker of this host has the card {card}."),
+    _("It begins when that one ends. One training worker a card is enough."),
+)
+register(
+    "torch_broken",
+    _("PyTorch does not start: {detail}"),
+    _("Run `manage.py doctor` on this host, then restart the worker."),
+)
+register(
+    "waits_for_project",
+    _("It waits for another training of this project."),
+    _("At most {most} trainings of a project run at once."),
+)
+register(
+    "waits_for_worker",
+    _("No worker takes trainings now."),
+    _("It begins by itself as soon as there is one."),
+)
+register(
+    "waits_for_class",
+    _("No worker with a card of the class {gpu_class} takes trainings now."),
+    _("It begins by itself as soon as there is one."),
+)
+register(
+    "too_many_waiting",
+    _("{most} trainings of this project wait already; more are not taken."),
+    _("Wait until one of them has begun, or cancel one."),
+    status=409,
+)
+register(
+    "batch_too_large",
+    _("A batch of {batch} needs about {needed_gb} GB; {card} has {memory_gb} GB."),
+    _("A batch of {fits} should fit."),
+)
+register(
+    "batch_tight",
+    _("A batch of {batch} nearly fills the memory of {card} ({needed_gb} of {memory_gb} GB)."),
+    _("A batch of {fits} is on the safe side."),
+)
+register(
+    "card_failed",
+    _("A training failed on the card of this worker; it takes none until the card answers."),
+    _("Look at it with nvidia-smi; it may need a reboot. The worker looks again every minute."),
+)
+register(
+    "worker_disk_full",
+    _("The disk of this worker is full; it takes no training until there is space."),
+    _("Free some space. The worker looks again every minute."),
 )

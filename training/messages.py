@@ -231,8 +231,8 @@ def _check(spec: Spec) -> None:
         raise ProtocolError("A spec names its classes.")
     if not isinstance(spec.options, dict) or not isinstance(spec.base_model, str):
         raise ProtocolError("A spec has options and a base model.")
-    if type(spec.loader_workers) is not int or not 0 <= spec.loader_workers <= 64:
-        raise ProtocolError("A spec has 0 to 64 loader workers.")
+    if type(spec.loader_workers) is not int or not -1 <= spec.loader_workers <= 64:
+        raise ProtocolError("A spec has 0 to 64 loader workers, or -1 for as many as fit.")
 
 
 def encode(message: Mapping[str, Any]) -> bytes:

@@ -84,9 +84,10 @@ def shrink(run: TrainingRun, short: MemoryShort, *, loader_workers: int) -> bool
     if "because" in run.adjusted:
         return False
     smaller: dict[str, int] = {}
-    if loader_workers:
-        is_shared = short.code == "shared_memory_full"
-        smaller["loader_workers"] = 0 if is_shared else loader_workers // 2
+    if short.code == "shared_memory_full" and loader_workers:
+        smaller["loader_workers"] = 0
+    elif loader_workers > 0:  # an automatic number is small where there is little memory
+        smaller["loader_workers"] = loader_workers // 2
     if short.batch > 1 and short.code != "shared_memory_full":
         smaller["batch"] = short.batch // 2
     if not smaller:
@@ -100,6 +101,8 @@ def smaller(run: TrainingRun, short: MemoryShort, *, loader_workers: int) -> str
     """Return what the log says when a run goes on with less."""
     used = {"batch": run.adjusted.get("batch") or short.batch, "workers": loader_workers}
     what = _("Trying again with batch %(batch)d and %(workers)d loader processes.")
+    if loader_workers < 0:
+        what = _("Trying again with batch %(batch)d.")
     return f"{_(_SMALLER[short.code])} {what % used}"
 
 

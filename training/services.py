@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
 from django.db.models.functions import Now
@@ -29,6 +30,7 @@ def start_run(
     name: str = "",
     start_model: TrainedModel | None = None,
     priority: int = 0,
+    gpu_class: str = "",
     key: UUID | None = None,
 ) -> TrainingRun:
     """Queue a training.
@@ -37,28 +39,28 @@ def start_run(
         key: the run's id, from a form that may be sent twice; the second insert is refused.
         base_model: a name from `training.options`; ignored where `start_model` is given.
         options: parameters as a form or a client sends them; missing ones get their defaults.
+        gpu_class: of the card that it is to run on; empty for any worker.
 
     Raises:
         InvalidOptionsError: a parameter is unknown or out of its range.
-        UserError: the version cannot be trained on, or the starting model is not of this project.
+        UserError: the version or the starting model is no use here, or too many trainings wait.
         IntegrityError: there is a run with this key.
     """
     settings = validate_options(options)
-    _check_version(project, dataset_version)
-    if start_model is not None:
-        if start_model.project_id != project.pk:
-            raise UserError("start_model_foreign")
-        base_model = str(start_model.pk)
+    check_version(project, dataset_version)
+    _check_start_model(project, start_model)
     with transaction.atomic():
+        _check_room(project.pk)
         run = TrainingRun.objects.create(
             id=key or uuid4(),
             project=project,
             dataset_version=dataset_version,
             name=name.strip() or _next_name(project),
-            base_model=base_model,
+            base_model=str(start_model.pk) if start_model else base_model,
             start_model=start_model,
             options=settings,
             priority=priority,
+            gpu_class=gpu_class,
             created_by=user,
         )
         queue.submit(run)
@@ -102,7 +104,8 @@ def resume_run(
 
     Raises:
         InvalidOptionsError: a change is refused.
-        UserError: `not_resumable`; `no_epoch_to_keep`, there is nothing to finish.
+        UserError: `not_resumable`, `too_many_waiting`; `no_epoch_to_keep`, there is nothing to
+            finish.
     """
     changed = validate_changes(run, changes or {})
     if finish and not run.epoch:
@@ -110,6 +113,7 @@ def resume_run(
     # What we made smaller by ourselves stays so; where it fails again, we may once more.
     adjusted = {name: v for name, v in run.adjusted.items() if name in {"batch", "loader_workers"}}
     with transaction.atomic():
+        _check_room(run.project_id)
         if run.paused_at is not None:
             transitions.end_pause(run)
             queue.submit(run)
@@ -147,6 +151,7 @@ def repeat_run(
         name=run.name,
         start_model=run.start_model if base_model == run.base_model else None,
         priority=run.priority,
+        gpu_class=run.gpu_class,
         key=key,
     )
 
@@ -163,12 +168,18 @@ def duplicate_run(run: TrainingRun) -> dict[str, Any]:
         **basic,
         "advanced": options,
         "priority": run.priority,
+        "gpu_class": run.gpu_class,
     }
 
 
-def next_run() -> TrainingRun | None:
-    """Return the waiting run that comes first: by priority, then by how long it has waited."""
-    return TrainingRun.objects.claimable().order_by("-priority", "queued_at").first()
+def next_run(*, gpu_class: str | None = None) -> TrainingRun | None:
+    """Return the waiting run that comes first; see `RunQuerySet.in_turn`.
+
+    Args:
+        gpu_class: of the card that it would run on; None where that does not matter.
+    """
+    rows = TrainingRun.objects.claimable().in_turn()
+    return (rows if gpu_class is None else rows.fitting(gpu_class)).first()
 
 
 def update_model(
@@ -194,7 +205,31 @@ def delete_model(*, model: TrainedModel) -> None:
         transaction.on_commit(lambda: storage.delete(name), robust=True)
 
 
-def _check_version(project: Project, version: DatasetVersion) -> None:
+def _check_room(project_id: UUID) -> None:
+    """Refuse a training more where as many of the project wait as may; call it in a transaction.
+
+    Raises:
+        UserError: `too_many_waiting`.
+    """
+    if not (most := settings.PROJECT_WAITING):
+        return
+    # Two requests at once would both see room for one.
+    list(Project.objects.select_for_update(no_key=True).filter(pk=project_id).values("pk"))
+    if TrainingRun.objects.waiting().filter(project=project_id).count() >= most:
+        raise UserError("too_many_waiting", most=most)
+
+
+def _check_start_model(project: Project, model: TrainedModel | None) -> None:
+    if model is not None and model.project_id != project.pk:
+        raise UserError("start_model_foreign")
+
+
+def check_version(project: Project, version: DatasetVersion) -> None:
+    """Refuse data that cannot be trained on.
+
+    Raises:
+        UserError: `version_not_ready`, `version_cannot_train`.
+    """
     if version.dataset.project_id != project.pk or version.status != version.Status.READY:
         raise UserError("version_not_ready")
     if not (version.train_images and version.val_images and version.boxes):

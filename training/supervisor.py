@@ -13,7 +13,6 @@ from pathlib import Path
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from datasets.materialize import materialize
 from jobs.errors import CancelRequested, Drained, Interrupted, Paused, UserError
 from jobs.patience import persist
 from jobs.reporter import Reporter
@@ -21,9 +20,11 @@ from jobs.runner import Commit
 from jobs.work_folder import work_folder
 from training import epochs, recovery, results
 from training.committing import Committer
+from training.data_layout import lay_out
 from training.messages import Data, Message, Resume, Spec
 from training.models import TrainingRun
 from training.options import to_train_arguments
+from training.picture_cache import PictureCache
 from training.process import TrainerGone, TrainerProcess, open_trainer
 from training.quarantine import quarantine
 from training.recovery import CheckpointUnreadable, MemoryShort
@@ -133,13 +134,23 @@ class _Attempt:
     def _materialize(self) -> list[str]:
         version = self.run.dataset_version
         self.reporter.log(_("Preparing %(count)d pictures.") % {"count": version.images_total})
-        return materialize(version, self.folder / "data", on_chunk=self._laid_out)
+        layout = lay_out(
+            version,
+            self.folder / "data",
+            PictureCache(Path(settings.PICTURE_CACHE_DIR), settings.PICTURE_CACHE_BYTES),
+            size=int(self.run.options["imgsz"]),
+            check=self.reporter.raise_if_cancelled,
+            on_progress=self._laid_out,
+        )
+        text = _("%(made)d pictures were brought to training size, %(found)d were so already.")
+        self.reporter.log(text % {"made": layout.made, "found": layout.found})
+        return layout.names
 
     def _laid_out(self, pictures: int) -> None:
         self.reporter.raise_if_cancelled()
         version, done = self.run.dataset_version, self.run.epoch
         self.reporter.progress(
-            "prepare",
+            "prepare_pictures",
             done,
             self._epochs,
             percent=self._percent(done),

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from training.messages import ProtocolError, Spec
+from training.trainer_loaders import choose_loaders
 
 OPTION_NAMES = (
     "epochs", "patience", "batch", "imgsz", "optimizer", "lr0", "lrf", "seed", "amp",
@@ -69,6 +70,11 @@ def train_arguments(spec: Spec, *, data: Path, model: str, device: str) -> dict[
         "model": model,
         "device": device,
         "project": spec.work_dir,
-        "workers": spec.loader_workers,
+        "workers": choose_loaders(
+            spec.loader_workers,
+            device=device,
+            batch=int(spec.options["batch"]),
+            imgsz=int(spec.options["imgsz"]),
+        ),
         "pretrained": not model.endswith(".yaml"),
     }

@@ -12,15 +12,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+import ultralytics.data.build as library_build
 import ultralytics.data.dataset as library_dataset
+import ultralytics.data.utils as library_data
 import ultralytics.engine.trainer as library_trainer
 import ultralytics.utils.torch_utils as library_torch
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.nn.tasks import _SafeLoad, load_checkpoint
 from ultralytics.utils import SAFE_LOAD, SETTINGS, callbacks
 
+from training.kernels import has_kernels
 from training.trainer_arguments import OPTION_NAMES
 from training.trainer_checkpoints import is_whole
+from training.trainer_dataset import PreparedDataset, check_picture
 from training.trainer_failures import Failure
 
 Callbacks = dict[str, Callable[[Any], None]]
@@ -53,7 +57,10 @@ def check_library() -> None:
 
 
 def restrain_library() -> None:
-    """Take away what reaches out: pickled label caches, the git of the host, other services."""
+    """Take away what reaches out: pickled label caches, the git of the host, other services.
+
+    And what opens pictures: only prepared ones are read, and none is ever written.
+    """
 
     def no_cache(path: Path) -> Any:
         raise FileNotFoundError(path)  # a label cache is a pickle: never read one
@@ -63,6 +70,8 @@ def restrain_library() -> None:
 
     library_dataset.load_dataset_cache_file = no_cache
     library_dataset.save_dataset_cache_file = keep_in_memory
+    library_data.check_image = check_picture
+    library_build.YOLODataset = PreparedDataset
     callbacks.add_integration_callbacks = lambda instance: None
     library_trainer.GIT = SimpleNamespace(
         root=None, branch=None, commit=None, message=None, origin=None
@@ -135,27 +144,12 @@ def choose_device(wanted: str) -> str:
     if not index.isdigit() or int(index) >= torch.cuda.device_count():
         raise Failure("unsupported_device", f"There is no GPU {wanted}.")
     major, minor = torch.cuda.get_device_capability(int(index))
-    if not _has_kernels(major, minor, torch.cuda.get_arch_list()):
+    if not has_kernels(major, minor, torch.cuda.get_arch_list()):
         name = torch.cuda.get_device_name(int(index))
         raise Failure(
             "unsupported_device", f"{name} (sm_{major}{minor}), torch {torch.__version__}"
         )
     return index
-
-
-def _has_kernels(major: int, minor: int, architectures: list[str]) -> bool:
-    """Whether compiled code for a card is there: of the same generation, not newer, or portable."""
-    for architecture in architectures:
-        kind, _, number = architecture.partition("_")
-        digits = "".join(character for character in number if character.isdigit())
-        if not digits:
-            continue
-        theirs = divmod(int(digits), 10)
-        if kind == "compute" and theirs <= (major, minor):
-            return True
-        if kind == "sm" and theirs[0] == major and theirs[1] <= minor:
-            return True
-    return False
 
 
 def device_identity(index: str) -> str:

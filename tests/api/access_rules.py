@@ -25,6 +25,10 @@ MINE: Rule = (401, 404, 404, 404, OK)
 SEE_BY_BODY: Rule = (401, 400, OK, OK, OK)
 EDIT_BY_BODY: Rule = (401, 400, 403, OK, OK)
 
+#: Of staff, and none of these is.
+STAFF: Rule = (401, 404, 404, 404, 404)
+STAFF_PAGE: Rule = (LOGIN, 404, 404, 404, 404)
+
 PAGE: Rule = (LOGIN, OK, OK, OK, OK)
 SEE_PAGE: Rule = (LOGIN, 404, OK, OK, OK)
 EDIT_PAGE: Rule = (LOGIN, 404, 403, OK, OK)
@@ -52,6 +56,7 @@ API: Rules = {
     "api/v1/tokens/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "api/v1/tokens/<uuid:id>/": {"DELETE": MINE},
     "api/v1/ws-tickets/": {"POST": SIGNED_IN},
+    "api/v1/workers/": {"GET": STAFF},
     "api/v1/projects/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "api/v1/projects/<uuid:pk>/": {"GET": SEE, "PATCH": OWN, "DELETE": OWN},
     "api/v1/projects/<uuid:project_id>/members/": {"GET": SEE, "POST": OWN},
@@ -85,6 +90,7 @@ API: Rules = {
     "api/v1/training-presets/": {"GET": SIGNED_IN},
     "api/v1/training-runs/": {"GET": SIGNED_IN, "POST": EDIT_BY_BODY},
     **_job("training-runs"),
+    "api/v1/training-runs/preflight/": {"POST": EDIT_BY_BODY},
     "api/v1/training-runs/<uuid:pk>/stop/": {"POST": EDIT},
     "api/v1/training-runs/<uuid:pk>/pause/": {"POST": EDIT},
     "api/v1/training-runs/<uuid:pk>/resume/": {"POST": EDIT},
@@ -114,6 +120,10 @@ PAGES: Rules = {
     "running/": {"GET": ANYBODY},
     "activity/": {"GET": ANYBODY},
     "sample/": {"POST": PAGE},
+    "operations/workers/": {"GET": STAFF_PAGE},
+    # As above: who is signed out is told to stop.
+    "operations/workers/rows/": {"GET": (OK, 404, 404, 404, 404)},
+    "operations/workers/<uuid:worker_id>/drain/": {"POST": STAFF_PAGE},
     "healthz": {"GET": ANYBODY},
     "readyz": {"GET": ANYBODY},
     "metrics": {"GET": NOBODY},
@@ -178,6 +188,11 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "api/v1/imports/"): {"project": "{projects}", "source": "zip"},
     ("POST", "api/v1/imports/preview/"): {"project": "{projects}"},
     ("POST", "api/v1/training-runs/"): {
+        "project": "{projects}",
+        "dataset_version": "{dataset-versions}",
+        "base_model": "yolo11n-scratch",
+    },
+    ("POST", "api/v1/training-runs/preflight/"): {
         "project": "{projects}",
         "dataset_version": "{dataset-versions}",
         "base_model": "yolo11n-scratch",

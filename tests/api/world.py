@@ -36,4 +36,5 @@ def world(owner: User, viewer: User, editor: User, project: Project) -> dict[str
         "models": model.pk,
         "detections": detection.pk,
         "evaluations": evaluation.pk,
+        "workers": factories.make_worker().pk,
     }

@@ -30,11 +30,19 @@ _RESULT: dict[str, Any] = {
         "per_class": [{"class_name": "can", "true": 9, "predicted": 8}],
     },
 }
+_AP = {**_FIGURES, "average_precision": 0.85}
+_BASELINE = {
+    **_AP,
+    "name": "Iteration 7",
+    "published_as": "kệ-7",
+    "trained_at": None,
+    "classes": [{"name": "can", **_AP}],
+}
 
 
 def pages_of(project: Project) -> list[str]:
     """Return the addresses of the pages in their different states."""
-    version = make_gallery(project)
+    version = make_gallery(project, baselines=[_BASELINE])
     done = make_run(project, dataset_version=version, status="succeeded", epoch=1)
     best = {"epoch": 1, "map50": 0.9, "map50_95": 0.6, "precision": 0.9, "recall": 0.8}
     on = make_run(project, dataset_version=version, status="running", attempt=2, epoch=1, best=best)

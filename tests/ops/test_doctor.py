@@ -1,8 +1,15 @@
 """`manage.py doctor` says in one line each what is well on this host and what is not."""
 
+from pathlib import Path
+
 import pytest
 
-from cvtrainer_site.doctor.host import TorchAnswer, judge_torch, look_at_shared_memory
+from cvtrainer_site.doctor.host import (
+    TorchAnswer,
+    judge_torch,
+    look_at_shared_memory,
+    look_at_torch,
+)
 from tests.ops.portal import Portal, free_port, manage
 
 _LINES = [
@@ -58,6 +65,16 @@ def test_compares_pytorch_with_the_cards(
     answer = TorchAnswer(version="2.10.0", cuda="12.8", kernels=_KERNELS, cards=cards)
     finding = judge_torch(answer, expected_gpus=gpus)
     assert (finding.is_well, text in finding.text) == (is_well, True), finding.text
+
+
+def test_finds_an_opencv_that_does_not_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = "libGL.so.1: cannot open shared object file: No such file or directory"
+    (tmp_path / "cv2.py").write_text(f"raise ImportError({missing!r})")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    finding = look_at_torch()
+    assert (finding.is_well, missing in finding.text) == (False, True), finding.text
 
 
 def test_misses_shared_memory(tmp_path) -> None:

@@ -108,7 +108,7 @@ class TestTheQueue:
         first, second = factories.make_run(project), factories.make_run(project)
         done: list[TrainingRun] = []
 
-        def race() -> TrainingRun | None:
+        def race(**_: Any) -> TrainingRun | None:
             found = next_run()
             if found == first:
                 transitions.claim(TrainingRun, found.pk, worker="faster")
@@ -293,7 +293,7 @@ class TestProgress:
         attempt._laid_out(5)
         state = attempt.reporter._progress
         assert state is not None
-        assert (state["phase"], state["done"], state["batch"]) == ("prepare", 0, 5)
+        assert (state["phase"], state["done"], state["batch"]) == ("prepare_pictures", 0, 5)
         attempt.reporter.cancel.set()
         with pytest.raises(CancelRequested):
             attempt._laid_out(9)
@@ -316,7 +316,7 @@ class TestProgress:
         self, attempt: _Attempt, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         attempt.run.epoch = 4
-        monkeypatch.setattr(supervisor, "materialize", failing(1, CancelRequested(), print))
+        monkeypatch.setattr(supervisor, "lay_out", failing(1, CancelRequested(), print))
         with pytest.raises(CancelRequested):
             attempt.perform()
         assert attempt.reporter._progress is not None

@@ -22,6 +22,7 @@ from projects.models import Project
 from tests.training.data import ODD_NAMES, SIDE, imported_version
 from training import services
 from training.models import Checkpoint, TrainedModel, TrainingRun, weights_storage
+from training.pixels import check_file
 from training.tasks import run_training
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -115,6 +116,15 @@ def assert_epochs_are_whole(run: TrainingRun, wanted: int) -> None:
     assert numbers == list(range(1, run.last_seq + 1))
 
 
+def assert_cache_is_as_it_was_written() -> None:
+    """The training wrote into none of the pictures that it shares, and holds none any more."""
+    pictures = list(settings.PICTURE_CACHE_DIR.glob("[!.]*/??/*"))
+    assert len(pictures) >= 20
+    for path in pictures:
+        check_file(path, path.stem)
+        assert path.stat().st_nlink == 1
+
+
 def test_a_run_trains_commits_each_epoch_and_registers_its_best_model(
     start: Callable[..., TrainingRun],
 ) -> None:
@@ -133,6 +143,7 @@ def test_a_run_trains_commits_each_epoch_and_registers_its_best_model(
     assert run.events.filter(type=JobEvent.Type.LOG).count() > 5
     assert not trainers()
     assert not list(settings.WORK_DIR.glob("training-runs-*"))
+    assert_cache_is_as_it_was_written()
 
 
 def assert_names_are_in(model: TrainedModel, run: TrainingRun) -> None:

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("training", "0002_event_times"),
+        ("training", "0004_experience"),
     ]
 
     operations = [
