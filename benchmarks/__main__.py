@@ -15,6 +15,7 @@ _ALL = (
     "import_zip",
     "import_custom_vision",
     "gallery",
+    "kill",
     "demo",
     "photos",
     "gpu",

@@ -229,6 +229,8 @@ class TestStorage:
         assert max(later - before for before, later in itertools.pairwise(heard)) < 1.0, heard
         last = run.checkpoints.filter(kind="last").first()
         assert last is not None and last.epoch == 20
+        best = run.checkpoints.filter(kind="best").first()
+        assert best is not None and best.epoch == 19, "the newest of those that were best"
         assert len(stored) < 10, "the epochs that waited were committed together"
 
     def test_away_for_a_while_at_the_end_of_an_epoch_costs_nothing(
@@ -283,6 +285,13 @@ class TestStorage:
 
 
 class TestNobodyAnswers:
+    def test_though_nothing_happens_for_long_somebody_does(
+        self, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(supervisor, "_ALONE_SECONDS", 1.5)
+        run = scripted.work(scripted.begin({"epochs": 2.5}, epochs=1))
+        assert run.status == Status.SUCCEEDED, run.error
+
     def test_for_too_long_and_the_gpu_is_freed(
         self, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
     ) -> None:
