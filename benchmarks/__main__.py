@@ -15,6 +15,8 @@ _ALL = (
     "import_zip",
     "import_custom_vision",
     "gallery",
+    "kill",
+    "demo",
     "photos",
     "gpu",
 )

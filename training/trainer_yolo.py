@@ -21,14 +21,18 @@ from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.nn.tasks import _SafeLoad, load_checkpoint
 from ultralytics.utils import SAFE_LOAD, SETTINGS, callbacks
 
+from training.kernels import has_kernels
 from training.trainer_arguments import OPTION_NAMES
 from training.trainer_checkpoints import is_whole
 from training.trainer_dataset import PreparedDataset, check_picture
 from training.trainer_failures import Failure
+from training.trainer_predictions import KeepingValidator
 
 Callbacks = dict[str, Callable[[Any], None]]
 #: What `optimizer=auto` and a GPU that is too small change in the arguments of a run.
 _RESOLVED = ("batch", "optimizer", "lr0", "warmup_bias_lr")
+#: What may be another value from one attempt to the next.
+_FREE = ("imgsz", "patience")
 #: Compute capability: Ampere. A T4 and a V100 would only pretend, and slowly.
 _FIRST_WITH_BFLOAT16 = 8
 _WEAK_AT_HALF = ("1660", "1650", "1630", "t400", "t550", "t600", "t1000", "t1200", "t2000", "k40m")
@@ -141,7 +145,7 @@ def choose_device(wanted: str) -> str:
     if not index.isdigit() or int(index) >= torch.cuda.device_count():
         raise Failure("unsupported_device", f"There is no GPU {wanted}.")
     major, minor = torch.cuda.get_device_capability(int(index))
-    if not _has_kernels(major, minor, torch.cuda.get_arch_list()):
+    if not has_kernels(major, minor, torch.cuda.get_arch_list()):
         name = torch.cuda.get_device_name(int(index))
         raise Failure(
             "unsupported_device", f"{name} (sm_{major}{minor}), torch {torch.__version__}"
@@ -149,19 +153,9 @@ def choose_device(wanted: str) -> str:
     return index
 
 
-def _has_kernels(major: int, minor: int, architectures: list[str]) -> bool:
-    """Whether compiled code for a card is there: of the same generation, not newer, or portable."""
-    for architecture in architectures:
-        kind, _, number = architecture.partition("_")
-        digits = "".join(character for character in number if character.isdigit())
-        if not digits:
-            continue
-        theirs = divmod(int(digits), 10)
-        if kind == "compute" and theirs <= (major, minor):
-            return True
-        if kind == "sm" and theirs[0] == major and theirs[1] <= minor:
-            return True
-    return False
+def device_identity(index: str) -> str:
+    """Return what tells a GPU from all others, whatever a process calls it."""
+    return str(torch.cuda.get_device_properties(int(index)).uuid)
 
 
 def device_name(device: Any) -> str:
@@ -205,7 +199,7 @@ def take_over_arguments(arguments: dict[str, Any], saved: dict[str, Any]) -> dic
         Failure: `checkpoint_mismatch`: the checkpoint belongs to another run.
     """
     settled = _settled(arguments, saved)
-    names = [name for name in OPTION_NAMES if name not in settled]
+    names = [name for name in OPTION_NAMES if name not in {*settled, *_FREE}]
     different = [name for name in names if saved.get(name) != arguments[name]]
     if different:
         raise Failure("checkpoint_mismatch", f"Different: {', '.join(different)}.")
@@ -269,6 +263,13 @@ class RunTrainer(DetectionTrainer):  # type: ignore[misc]
             if "No valid images" in str(error):
                 raise Failure("data_error", str(error)) from error
             raise
+
+    def get_validator(self) -> Any:
+        """Measure with a validator that keeps what the best model finds."""
+        settings = copy.copy(self.args)
+        return KeepingValidator(
+            self.test_loader, save_dir=self.save_dir, args=settings, _callbacks=self.callbacks
+        )
 
     def setup_model(self) -> Any:
         """Build the model from the library's own description, from weights, or to go on."""

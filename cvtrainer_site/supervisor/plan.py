@@ -1,15 +1,14 @@
 """Which programs make up the portal, in which order they start and stop."""
 
 import os
-import shutil
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from django.conf import settings
 
 from cvtrainer_site.env import BASE_DIR
+from training.cards import CardsSilent, cards_of_host
 
 #: The queue of each kind of worker in CVTRAINER_WORKERS.
 QUEUES = {"io": "imports", "train": "training", "detect": "detection"}
@@ -89,17 +88,8 @@ def gpus() -> list[str]:
     """Return the GPUs that workers may use, as CUDA_VISIBLE_DEVICES names them."""
     if (chosen := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
         return [name for name in chosen.split(",") if name.strip()]
-    return list(_gpus_of_driver())
-
-
-def _gpus_of_driver() -> Iterator[str]:
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return
-    query = [program, "--query-gpu=index", "--format=csv,noheader"]
     try:
-        shown = subprocess.run(query, capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return
-    if shown.returncode == 0:
-        yield from shown.stdout.split()
+        # By their ids: the numbers of the driver and of CUDA may name different cards.
+        return [card.uuid for card in cards_of_host()]
+    except CardsSilent:
+        return []  # the workers find the same, and say so

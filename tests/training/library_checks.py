@@ -28,6 +28,7 @@ from ultralytics.utils.checks import check_font  # noqa: E402
 
 from tests.training.prepared import photo  # noqa: E402
 from tests.training.trainer_driver import prepare_pictures  # noqa: E402
+from training import device_probe  # noqa: E402
 from training import trainer_yolo as ours  # noqa: E402
 from training.trainer_arguments import library_value  # noqa: E402
 from training.trainer_dataset import PreparedDataset, check_picture, read_picture  # noqa: E402
@@ -88,18 +89,6 @@ def half_precision_is_judged_by_the_model_itself() -> None:
     assert model.training
 
 
-def kernels_are_matched_to_the_card() -> None:
-    """V100 needs sm_70; a newer card of the same generation, or portable code, will do."""
-    listed = ["sm_70", "sm_75", "sm_80", "sm_86", "sm_90"]
-    assert all(
-        ours._has_kernels(*card, listed) for card in ((7, 0), (7, 5), (8, 0), (8, 9), (9, 0))
-    )
-    assert not ours._has_kernels(6, 1, listed)
-    assert not ours._has_kernels(12, 0, listed)
-    assert not ours._has_kernels(7, 0, ["sm_75", "sm_90a", "sm_100"])
-    assert ours._has_kernels(12, 1, ["compute_120"])
-
-
 def devices_are_chosen() -> None:
     """Without a GPU, automatic means the CPU and a number is refused."""
     if torch.cuda.is_available():
@@ -155,6 +144,8 @@ def what_was_settled_is_taken_over() -> None:
     assert (taken["batch"], taken["optimizer"], taken["lr0"]) == (4, "AdamW", 0.001)
     assert ours.take_over_arguments({**asked, "batch": -1}, saved)["batch"] == 4
     assert ours.take_over_arguments({**asked, "batch": 2}, saved)["batch"] == 2
+    free = ours.take_over_arguments({**asked, "imgsz": 96, "patience": 7}, saved)
+    assert (free["imgsz"], free["patience"]) == (96, 7)
     for other in ({"epochs": 5}, {"optimizer": "SGD"}, {"mosaic": 1.0}):
         try:
             ours.take_over_arguments({**asked, **other}, saved)
@@ -253,13 +244,17 @@ def no_picture_of_another_kind_is_opened() -> None:
     assert library_data.check_image is check_picture
 
 
+def a_gpu_that_is_not_there_does_not_answer() -> None:
+    """The probe of a failed GPU; where there is one, it calculates."""
+    assert device_probe.main() == (0 if torch.cuda.is_available() else 1)
+
+
 CHECKS = (
     safe_and_offline,
     no_cuda_in_a_spare,
     restrained,
     fonts_are_here,
     half_precision_is_judged_by_the_model_itself,
-    kernels_are_matched_to_the_card,
     devices_are_chosen,
     ranges_fit_the_library,
     every_scratch_model_is_known_to_the_library,
@@ -269,6 +264,7 @@ CHECKS = (
     prepared_pictures_cannot_be_written_to,
     damaged_pictures_end_the_training_by_name,
     no_picture_of_another_kind_is_opened,
+    a_gpu_that_is_not_there_does_not_answer,
 )
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from training.options import default_options
 from training.pixels import SUFFIX, Form, Head, file_content, fitted
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ["đỏ", "xanh lá", "xanh dương"]
+NAMES = ['đỏ: "to" 🥤', "xanh lá's #2", "xanh dương"]
 SECONDS = 240.0
 _COLOURS = ((220, 40, 40), (40, 200, 60), (50, 80, 220))
 
@@ -69,12 +69,12 @@ def _draw_picture(root: Path, split: str, number: int, size: int, chance: random
     (root / "labels" / split / f"{number:03}.txt").write_text("\n".join(rows) + "\n")
 
 
-def make_spec(data: Path, work: Path, **changes: Any) -> Spec:
+def make_spec(root: Path, work: Path, **changes: Any) -> Spec:
     """Return a small spec on the CPU; `options` are laid over the defaults."""
     work.mkdir(mode=0o700, exist_ok=True)
     options = {"epochs": 3, "imgsz": 96, "batch": 8, **changes.pop("options", {})}
     values: dict[str, Any] = {
-        "data": Data(root=str(data), names=NAMES),
+        "data": Data(root=str(root), names=NAMES),
         "base_model": "yolo26n-scratch",
         "weights": None,
         "options": {**default_options(), **options},
