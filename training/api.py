@@ -28,6 +28,7 @@ from projects.viewsets import (
 from storage.downloads import stream_file
 from training import epochs, services
 from training.fleet import card_memory_mb
+from training.live_api import RunPicturesMixin
 from training.models import Checkpoint, TrainedModel, TrainingRun
 from training.option import InvalidOptionsError
 from training.option_errors import refused
@@ -76,7 +77,13 @@ class TrainingPresetsView(APIView):
 
 
 class RunViewSet(
-    RunResultsMixin, JobActionsMixin, ListMixin, RetrieveMixin, CreateMixin, ProjectScopedViewSet
+    RunPicturesMixin,
+    RunResultsMixin,
+    JobActionsMixin,
+    ListMixin,
+    RetrieveMixin,
+    CreateMixin,
+    ProjectScopedViewSet,
 ):
     """Training runs."""
 

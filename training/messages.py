@@ -110,6 +110,7 @@ class Progress(TypedDict):
     epoch: int
     done: int
     total: int
+    images_per_second: float | None
 
 
 class CheckpointFile(TypedDict):
@@ -120,8 +121,21 @@ class CheckpointFile(TypedDict):
     size: int
 
 
+class WatchedPicture(TypedDict):
+    """What was found on a validation picture: [class, confidence, x1, y1, x2, y2] each.
+
+    `file` is its name without suffix; the corners are shares of the picture's width and height.
+    """
+
+    file: str
+    boxes: list[list[float]]
+
+
 class Epoch(TypedDict):
-    """One finished epoch, said once; `epoch` counts from 1, lost numbers (NaN) are null."""
+    """One finished epoch, said once; `epoch` counts from 1, lost numbers (NaN) are null.
+
+    Of its `seconds`, `waited_seconds` went by until pictures to train with were there.
+    """
 
     type: Literal["epoch"]
     epoch: int
@@ -129,6 +143,8 @@ class Epoch(TypedDict):
     val: dict[str, float | None]
     lr: float | None
     seconds: float
+    waited_seconds: float
+    validated_seconds: float
     images_per_second: float
     gpu_memory_mb: float | None
     batch: int
@@ -136,6 +152,7 @@ class Epoch(TypedDict):
     is_best: bool
     checkpoint: CheckpointFile | None
     best_checkpoint: CheckpointFile | None
+    pictures: list[WatchedPicture] | None
 
 
 class Artifact(TypedDict):

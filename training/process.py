@@ -112,6 +112,11 @@ class TrainerProcess:
         """Whether the kernel has killed for memory on this host since the trainer began."""
         return memory_kills() > self._memory_kills
 
+    @property
+    def pid(self) -> int:
+        """The trainer's process id, which is that of its session too."""
+        return self._pid
+
     def send(self, message: Message) -> None:
         """Say something; a trainer that is gone shows when it is listened to."""
         with contextlib.suppress(OSError):

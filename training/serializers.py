@@ -268,6 +268,13 @@ class EpochSerializer(serializers.Serializer[Any]):
     seconds = serializers.FloatField(allow_null=True)
     images_per_second = serializers.FloatField(allow_null=True)
     gpu_memory_mb = serializers.FloatField(allow_null=True)
+    gpu_use = serializers.FloatField(allow_null=True)
+    gpu_memory_used_mb = serializers.FloatField(allow_null=True)
+    gpu_memory_total_mb = serializers.FloatField(allow_null=True)
+    gpu_temperature = serializers.FloatField(allow_null=True)
+    gpu_power = serializers.FloatField(allow_null=True)
+    cpu_use = serializers.FloatField(allow_null=True)
+    memory_mb = serializers.FloatField(allow_null=True)
 
 
 class MetricsSerializer(serializers.Serializer[Any]):

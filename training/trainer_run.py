@@ -101,6 +101,7 @@ class Run:
             CheckpointFolder(self._work / "checkpoints"),
             epoch=int(start[1]["epoch"]) + 1 if start else 0,
             best_epoch=best_epoch,
+            seed=int(self._spec.options["seed"]),
         )
         self._reporter = reporter
         self._log.on_bar = reporter.bar_moved
@@ -109,6 +110,7 @@ class Run:
         self._trainer = trainer
         reporter.device = device_name(trainer.device)
         reporter.facts = facts(trainer.device, self._spec.weights)
+        trainer.watched = reporter.watched
         trainer.train()
         self._finish(trainer, reporter)
 
@@ -138,7 +140,10 @@ class Run:
         if not seconds:
             self._log.add("info", "Waiting: another training uses the graphics card")
         epoch = self._spec.resume.epoch if self._spec.resume else 0
-        self._link.send(Progress(type="progress", phase="prepare", epoch=epoch, done=0, total=0))
+        idle = Progress(
+            type="progress", phase="prepare", epoch=epoch, done=0, total=0, images_per_second=None
+        )
+        self._link.send(idle)
 
     def _restore(self, resume: Resume) -> tuple[tuple[Any, dict[str, Any]], int]:
         """Lay the copies of a checkpoint where the library expects them.

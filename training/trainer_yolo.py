@@ -27,6 +27,7 @@ from training.trainer_checkpoints import is_whole
 from training.trainer_dataset import PreparedDataset, check_picture
 from training.trainer_failures import Failure
 from training.trainer_predictions import KeepingValidator
+from training.trainer_watched import WatchedPictures, WatchingValidator
 
 Callbacks = dict[str, Callable[[Any], None]]
 #: What `optimizer=auto` and a GPU that is too small change in the arguments of a run.
@@ -216,6 +217,10 @@ def _settled(arguments: dict[str, Any], saved: dict[str, Any]) -> dict[str, Any]
     return settled
 
 
+class _Validator(WatchingValidator, KeepingValidator):
+    """Watches a few pictures while an epoch is measured; keeps all that the best model finds."""
+
+
 class RunTrainer(DetectionTrainer):  # type: ignore[misc]
     """The library's trainer with arguments from us alone, and a way to go on from a copy.
 
@@ -237,6 +242,7 @@ class RunTrainer(DetectionTrainer):  # type: ignore[misc]
         self._start = start
         self._finish_only = finish_only
         self.is_finishing = False
+        self.watched: WatchedPictures | None = None
         events = callbacks.get_default_callbacks()
         for name, listener in listeners.items():
             events[name].append(listener)
@@ -265,11 +271,13 @@ class RunTrainer(DetectionTrainer):  # type: ignore[misc]
             raise
 
     def get_validator(self) -> Any:
-        """Measure with a validator that keeps what the best model finds."""
-        settings = copy.copy(self.args)
-        return KeepingValidator(
-            self.test_loader, save_dir=self.save_dir, args=settings, _callbacks=self.callbacks
+        """Measure with a validator that watches a few pictures and keeps what is found at last."""
+        arguments = copy.copy(self.args)
+        validator = _Validator(
+            self.test_loader, save_dir=self.save_dir, args=arguments, _callbacks=self.callbacks
         )
+        validator.watched = self.watched
+        return validator
 
     def setup_model(self) -> Any:
         """Build the model from the library's own description, from weights, or to go on."""

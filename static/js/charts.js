@@ -2,7 +2,7 @@
 import { language } from "cvt/format";
 import uPlot from "uplot";
 
-export const HEIGHT = 220;
+export const HEIGHT = innerWidth < 768 ? 180 : 220;
 export const INTEGER_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 const tick = new Intl.NumberFormat(language, { maximumSignificantDigits: 3 });
 const exact = new Intl.NumberFormat(language, { maximumSignificantDigits: 4 });

@@ -99,6 +99,7 @@ API: Rules = {
     "api/v1/training-runs/<uuid:pk>/predictions/": {"GET": SEE},
     "api/v1/training-runs/<uuid:pk>/repeat/": {"POST": EDIT},
     "api/v1/training-runs/compare/": {"GET": SEE_BY_BODY},
+    "api/v1/training-runs/<uuid:pk>/pictures/": {"GET": SEE},
     "api/v1/training-runs/<uuid:pk>/artifacts/": {"GET": SEE},
     "api/v1/training-runs/<uuid:pk>/artifacts/<str:name>/": {"GET": SEE},
     "api/v1/models/": {"GET": SIGNED_IN},

@@ -315,6 +315,7 @@ class TestReading:
                 seconds=2.0,
                 images_per_second=50.0,
                 gpu_memory_mb=None,
+                machine={"gpu_use": 91.5, "memory_mb": 2048.0},
             )
         rows = client.get(f"{URL}{run.pk}/metrics/").json()["results"]
         assert [row["epoch"] for row in rows] == [1, 2]
@@ -326,6 +327,13 @@ class TestReading:
             "seconds": 2.0,
             "images_per_second": 50.0,
             "gpu_memory_mb": None,
+            "gpu_use": 91.5,
+            "gpu_memory_used_mb": None,
+            "gpu_memory_total_mb": None,
+            "gpu_temperature": None,
+            "gpu_power": None,
+            "cpu_use": None,
+            "memory_mb": 2048.0,
         }
 
     def test_log_lines_are_read_from_where_one_left_off(

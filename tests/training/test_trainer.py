@@ -114,6 +114,25 @@ class TestWholeRun:
             assert epoch["images_per_second"] > 0
             assert epoch["gpu_memory_mb"] is None
 
+    def test_an_epoch_tells_where_its_time_went(self, full):
+        for epoch in full.of("epoch"):
+            assert 0 < epoch["validated_seconds"] < epoch["seconds"]
+            assert 0 < epoch["waited_seconds"] < epoch["seconds"]
+        rates = [m["images_per_second"] for m in full.of("progress") if m["phase"] == "train"]
+        assert [rate for rate in rates if rate]
+
+    def test_an_epoch_shows_what_is_found_on_the_same_few_pictures(self, full, data):
+        names = {path.stem for path in (data / "images/val").iterdir()}
+        shown = [epoch["pictures"] for epoch in full.of("epoch") if epoch["pictures"]]
+        assert shown
+        for pictures in shown:
+            assert {picture["file"] for picture in pictures} == names
+            for box in (box for picture in pictures for box in picture["boxes"]):
+                kind, confidence, *corners = box
+                assert kind in range(len(NAMES))
+                assert 0.25 <= confidence <= 1
+                assert all(0 <= corner <= 1 for corner in corners)
+
     def test_each_epoch_has_a_checkpoint_that_stays_as_it_was(self, full):
         for epoch in full.of("epoch"):
             for entry in filter(None, (epoch["checkpoint"], epoch["best_checkpoint"])):
