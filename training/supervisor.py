@@ -134,7 +134,7 @@ class _Attempt:
             version,
             self.folder / "data",
             PictureCache(Path(settings.PICTURE_CACHE_DIR), settings.PICTURE_CACHE_BYTES),
-            size=int(self.run.options["imgsz"]),
+            size=int(self.run.used_options["imgsz"]),
             check=self.reporter.raise_if_cancelled,
             on_progress=self._laid_out,
         )
