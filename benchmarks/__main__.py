@@ -15,6 +15,9 @@ _ALL = (
     "import_zip",
     "import_custom_vision",
     "gallery",
+    "demo",
+    "photos",
+    "gpu",
 )
 _HEADER = ("benchmark", "", "measured", "target", "")
 Row = tuple[str, ...]

@@ -14,6 +14,7 @@ _LABELS: dict[str, str | Promise] = {
     "finish": _("Finishing"),
     # training runs
     "prepare": _("Preparing"),
+    "prepare_pictures": _("Preparing pictures"),
     "train": _("Training"),
     "validate": _("Measuring on the validation set"),
     # detections and evaluations

@@ -61,6 +61,7 @@ class DeliveringWorker(BaseWorker):
     def serve(self, *, burst: bool = False) -> None:
         """Work until SIGTERM; what ends RQ's own loop, such as a Redis that hangs, does not."""
         preload(self.queue_names())
+        _take_back_from_the_dead()
         self.beat = Beat(
             name=worker_name(), queue=self.queue_names()[0], on_drain=self.drained_at_once
         )
@@ -305,6 +306,15 @@ class InProcessWorker(DeliveringWorker, rq.SimpleWorker):
             if leaving.is_set():
                 raise
             log.exception("A task failed outside its job")
+
+
+def _take_back_from_the_dead() -> None:
+    """Take back what a killed worker held, in whose place this one may have been started."""
+    try:
+        reconcile.take_back_from_the_dead()
+    except (DatabaseError, InterfaceError):
+        log.warning("The database is away; the reconciler takes back what dead workers held")
+    connections.close_all()
 
 
 def _take_back_the_rest(*, counts_as_loss: bool) -> None:

@@ -18,6 +18,7 @@ def _make() -> None:
     for name in ("DATABASE_URL", "REDIS_URL", "STORAGE_URL"):
         os.environ.pop(name, None)
     os.environ["CVTRAINER_HOME"] = home
+    os.environ["CVTRAINER_WEIGHTS_URL"] = ""
     os.environ["SECRET_KEY"] = "only-for-tests-" + "x" * 40
     os.environ["FIELD_KEYS"] = "only-for-tests-" + "y" * 40
     # The same tests on PostgreSQL: see tests/jobs/test_on_postgres.py.

@@ -4,6 +4,7 @@ from django.contrib import admin
 
 from accounts.admin_base import ReadOnlyAdmin, ReadOnlyInline
 from jobs.worker_rows import Worker
+from training.experience_row import Experience
 from training.models import Artifact, Checkpoint, EpochMetrics, RunEvent, TrainedModel, TrainingRun
 
 
@@ -119,3 +120,23 @@ class WorkerAdmin(ReadOnlyAdmin):
     list_select_related = ["drained_by"]
     search_fields = ["name", "host", "gpu_uuid"]
     list_filter = ["queue", "state", "drain", "gpu_class"]
+
+
+@admin.register(Experience)
+class ExperienceAdmin(ReadOnlyAdmin):
+    """What trainings took on the cards of this installation."""
+
+    list_display = [
+        "device",
+        "architecture",
+        "imgsz",
+        "batch",
+        "precision",
+        "memory_mb",
+        "seconds_per_image",
+        "was_too_large",
+        "runs",
+        "updated_at",
+    ]
+    search_fields = ["device", "architecture"]
+    list_filter = ["gpu_class", "architecture", "was_too_large"]

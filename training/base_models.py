@@ -45,11 +45,6 @@ class BaseModel:
             return str(_("Learns from your pictures alone: needs more pictures and more epochs."))
         return str(_SIZES[self.size][1])
 
-    @property
-    def weights_name(self) -> str | None:
-        """File name of the pretrained weights; None where there are none."""
-        return None if self.is_scratch else f"{self.name}.pt"
-
     def as_json(self) -> dict[str, Any]:
         """Return what the API tells about the model, in the active language."""
         return {

@@ -11,7 +11,7 @@ register(
 )
 register(
     "weights_missing",
-    _("There are no pretrained weights for {base_model} on the training worker."),
+    _("There are no pretrained weights for {base_model} on the worker, in storage or on the net."),
     _("Put {base_model}.pt into the weights folder, or choose the base model “from scratch”."),
 )
 register(
@@ -27,38 +27,61 @@ register(
 register(
     "storage_away",
     _("The file storage did not answer while this was running, {losses} times in a row."),
-    _("Ask your administrator to look at the storage, then choose “Go on”."),
+    _("Ask your administrator to look at the storage, then let it go on: nothing is lost."),
     status=500,
 )
 register(
     "out_of_memory",
-    _("The graphics card ran out of memory."),
-    _("Start again with a smaller batch or a smaller image size."),
+    _("The graphics card ran out of memory with a batch of {batch}."),
+    _("Go on with a smaller batch or smaller images; a smaller base model needs less as well."),
 )
 register(
     "host_out_of_memory",
-    _("The worker ran out of memory."),
-    _("Start again with a smaller batch or a smaller image size."),
+    _("The worker ran out of memory with a batch of {batch}."),
+    _("Go on with a smaller batch, or ask your administrator for a worker with more memory."),
+)
+register(
+    "shared_memory_full",
+    _("The worker ran out of shared memory (/dev/shm) or of open files."),
+    _("Ask your administrator to allow it more, then let it go on: nothing is lost."),
+    status=500,
 )
 register(
     "disk_full",
-    _("The disk of the training worker is full."),
-    _("Ask your administrator to free space, then choose “Go on”: no committed epoch is lost."),
+    _("There was no space left for this training, {losses} times in a row."),
+    _("Ask your administrator to free space, then let it go on: no committed epoch is lost."),
+)
+register(
+    "device_failed",
+    _("The graphics card failed under this training, {losses} times in a row."),
+    _("Ask your administrator to look at the worker, then let it go on: nothing is lost."),
+    status=500,
 )
 register(
     "diverged",
-    _("The training went astray: its loss is not a number any more."),
-    _("Start again with a lower initial learning rate, or let the optimizer choose it (auto)."),
+    _("The training went astray in epoch {epoch}: its loss is not a number any more."),
+    _("Start anew with a lower initial learning rate. What was best before can be kept."),
 )
 register(
     "data_error",
     _("The trainer could not read the data: {detail}"),
-    _("Import the dataset again. If it happens again, tell your administrator."),
+    _("Import the data again, then train with the new version."),
+)
+register(
+    "version_changed",
+    _("The data of {version} is not what it was when the version was made."),
+    _("Import it again as a new version. Tell your administrator: somebody changed the database."),
 )
 register(
     "trainer_crashed",
     _("The trainer ended unexpectedly {losses} times in a row without finishing another epoch."),
     _("Try a smaller batch. If it happens again, show the log to your administrator."),
+)
+register(
+    "trainer_hung",
+    _("The trainer showed no progress for a long time, {losses} times in a row."),
+    _("Let it go on; if it happens again, show the log to your administrator."),
+    status=500,
 )
 register(
     "trainer_failed",
@@ -142,4 +165,35 @@ register(
     _("{most} trainings of this project wait already; more are not taken."),
     _("Wait until one of them has begun, or cancel one."),
     status=409,
+)
+register(
+    "batch_too_large",
+    _("A batch of {batch} needs about {needed_gb} GB; {card} has {memory_gb} GB."),
+    _("A batch of {fits} should fit."),
+)
+register(
+    "batch_tight",
+    _("A batch of {batch} nearly fills the memory of {card} ({needed_gb} of {memory_gb} GB)."),
+    _("A batch of {fits} is on the safe side."),
+)
+register(
+    "card_failed",
+    _("A training failed on the card of this worker; it takes none until the card answers."),
+    _("Look at it with nvidia-smi; it may need a reboot. The worker looks again every minute."),
+)
+register(
+    "worker_disk_full",
+    _("The disk of this worker is full; it takes no training until there is space."),
+    _("Free some space. The worker looks again every minute."),
+)
+register(
+    "no_predictions",
+    _("There are no predictions on validation pictures for this training."),
+    _("They come with the end of a training; those made by an older release have none."),
+    status=404,
+)
+register(
+    "compare_how_many",
+    _("Two to six training runs can be compared."),
+    _("Choose them in the list of the training runs."),
 )

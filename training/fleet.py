@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Min
 
 from jobs.worker_rows import Worker, WorkerQuerySet
 from training.models import TrainingRun
@@ -29,5 +29,15 @@ def gpu_classes() -> list[str]:
 
 def waiting_by_class() -> dict[str, int]:
     """Return how many runs wait for each class of cards; under "" those that take any."""
-    rows = TrainingRun.objects.filter(status="queued").order_by("gpu_class")
+    rows = TrainingRun.objects.waiting().order_by("gpu_class")
     return dict(rows.values_list("gpu_class").annotate(number=Count("pk")))
+
+
+def card_memory_mb(gpu_class: str = "") -> int | None:
+    """Return the memory of the smallest card that could take a run, None where there is no card.
+
+    Args:
+        gpu_class: that the run asks for; empty for any.
+    """
+    found: int | None = workers_for(gpu_class).aggregate(least=Min("gpu_memory_mb"))["least"]
+    return found

@@ -1,11 +1,9 @@
 """What the page of a new training asks for: data, a model to start from, and every parameter."""
 
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.conf import settings
 from django.utils.formats import get_format
 from django.utils.functional import cached_property
 from django.utils.html import format_html
@@ -15,30 +13,24 @@ from django.utils.translation import gettext_lazy as _
 from datasets.models import DatasetVersion
 from projects.models import Project
 from projects.names import MAX_LENGTH, clean_name
-from training.base_models import BASE_MODELS, DEFAULT_BASE_MODEL, BaseModel
+from training.base_models import BASE_MODELS, DEFAULT_BASE_MODEL
 from training.fleet import gpu_classes
 from training.gpu_classes import CPU
 from training.models import TrainedModel
 from training.option import InvalidOptionsError, Option, RefusedValueError, Value
 from training.options import OPTIONS, Options, has_no_effect, validate_options
+from training.pretrained import may_be_fetched, names_here
 
 #: Learns without a file: what is offered first where no weights are here.
 WITHOUT_WEIGHTS = "yolo26n-scratch"
 
 
-def has_weights(model: BaseModel) -> bool:
-    """Tell whether a training from this model finds what it needs on this server."""
-    name = model.weights_name
-    return name is None or (Path(settings.WEIGHTS_DIR) / name).is_file()
-
-
 def default_base_model() -> str:
     """Return the model to start from where nobody chose: pretrained if any weights are here."""
-    pretrained = [model for model in BASE_MODELS.values() if not model.is_scratch]
-    here = [model.name for model in pretrained if has_weights(model)]
+    here = names_here()
     if DEFAULT_BASE_MODEL in here:
         return DEFAULT_BASE_MODEL
-    return here[0] if here else WITHOUT_WEIGHTS
+    return next((name for name in BASE_MODELS if name in here), WITHOUT_WEIGHTS)
 
 
 class TrainingForm(forms.Form):
@@ -117,9 +109,20 @@ class TrainingForm(forms.Form):
     @property
     def no_effect(self) -> dict[str, str]:
         """Return why some options change nothing beside the others; wrong values are passed by."""
+        return {name: str(reason) for name, reason in has_no_effect(self.parsed_options).items()}
+
+    @property
+    def parsed_options(self) -> Options:
+        """Return the options as the form stands; a wrong value is the usual one until it is put
+        right.
+        """
         typed = self.typed_options() if self.is_bound else {n: self[n].value() for n in OPTIONS}
-        values = {name: _parsed(option, typed[name]) for name, option in OPTIONS.items()}
-        return {name: str(reason) for name, reason in has_no_effect(values).items()}
+        return {name: _parsed(option, typed[name]) for name, option in OPTIONS.items()}
+
+    @property
+    def wanted_gpu_class(self) -> str:
+        """Return the class of cards that is chosen, or nothing for any."""
+        return str(self["gpu_class"].value() or "") if "gpu_class" in self.fields else ""
 
     @property
     def start(self) -> dict[str, Any]:
@@ -133,6 +136,15 @@ class TrainingForm(forms.Form):
             "options": self.options,
             "gpu_class": data.get("gpu_class", ""),
         }
+
+    @property
+    def chosen_version(self) -> DatasetVersion | None:
+        """Return the version that is chosen, or would be if the form were sent as it is shown."""
+        field = self.fields["dataset_version"]
+        assert isinstance(field, forms.ModelChoiceField) and field.queryset is not None
+        wanted = as_uuid(str(self["dataset_version"].value() or ""))
+        found = field.queryset.filter(pk=wanted).first() if wanted else None
+        return found or (None if self.is_bound else field.queryset.first())
 
     @property
     def has_versions(self) -> bool:
@@ -171,16 +183,18 @@ class TrainingForm(forms.Form):
         )
 
     def _model_groups(self) -> list[tuple[str, list[tuple[str, str]]]]:
-        models = BASE_MODELS.values()
+        models, here = BASE_MODELS.values(), names_here()
         pretrained = [model for model in models if not model.is_scratch]
+        elsewhere = (
+            gettext("Pretrained, fetched from the net")
+            if may_be_fetched()
+            else gettext("Pretrained, but the weights are not on this server")
+        )
         return [
-            (gettext("Pretrained"), _choices(m for m in pretrained if has_weights(m))),
+            (gettext("Pretrained"), _choices(m for m in pretrained if m.name in here)),
             (gettext("Your models"), [(pk, str(model)) for pk, model in self.own_models.items()]),
             (gettext("From scratch"), _choices(m for m in models if m.is_scratch)),
-            (
-                gettext("Pretrained, but the weights are not on this server"),
-                _choices(m for m in pretrained if not has_weights(m)),
-            ),
+            (elsewhere, _choices(m for m in pretrained if m.name not in here)),
         ]
 
 

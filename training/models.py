@@ -12,10 +12,11 @@ from django.utils.translation import gettext_lazy as _
 
 from datasets.models import DatasetVersion
 from jobs.errors import UserError
-from jobs.models import Job, JobEvent
+from jobs.models import JobEvent, PausableJob
 from projects.access import ScopedQuerySet
 from projects.models import Project
 from training.base_models import BASE_MODELS, SCRATCH
+from training.experience_row import Experience  # noqa: F401  a model that is found here
 from training.run_queryset import RunQuerySet
 
 
@@ -29,7 +30,7 @@ def artifacts_storage() -> Any:
     return storages["artifacts"]
 
 
-class TrainingRun(Job):
+class TrainingRun(PausableJob):
     """One training of one model on one version."""
 
     queue = "training"
@@ -56,6 +57,8 @@ class TrainingRun(Job):
     best = models.JSONField(null=True, blank=True)
     device = models.CharField(max_length=100, blank=True)
     environment = models.JSONField(default=dict, blank=True)
+    #: What we changed by ourselves since it began, laid over the options; `because`: of what error.
+    adjusted = models.JSONField(default=dict, blank=True)
 
     #: Filled in by `RunQuerySet.with_queue_position`.
     queue_position: int | None = None
@@ -63,9 +66,9 @@ class TrainingRun(Job):
 
     objects = RunQuerySet.as_manager()  # type: ignore[misc]
 
-    class Meta(Job.Meta):
+    class Meta(PausableJob.Meta):
         indexes: ClassVar = [
-            *Job.Meta.indexes,
+            *PausableJob.Meta.indexes,
             models.Index(fields=["project", "status"], name="training_run_project_status"),
             models.Index(fields=["project", "-served_at"], name="training_run_project_served"),
         ]
@@ -77,6 +80,12 @@ class TrainingRun(Job):
             own = cls._base_manager.filter(pk=job_id).values("project_id")
             list(Project.objects.select_for_update(no_key=True).filter(pk__in=own).values("pk"))
         return {"served_at": Now()}
+
+    @property
+    def used_options(self) -> dict[str, Any]:
+        """The options as they are used: with what had to be changed on the way."""
+        changed = {name: value for name, value in self.adjusted.items() if name in self.options}
+        return {**self.options, **changed}
 
     @property
     def architecture(self) -> str:

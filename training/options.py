@@ -38,6 +38,13 @@ _OPTIMIZERS: tuple[tuple[str, Text], ...] = (
     *((name, name) for name in _NAMES),
 )
 
+#: What the trainer makes of them: trainer_arguments.py.
+_PRECISIONS: tuple[tuple[str, Text], ...] = (
+    ("auto", _("Automatic")),
+    ("bf16", _("bfloat16")),
+    ("fp32", _("Full (32 bits)")),
+)
+
 _BASIC = (
     _integer(
         "epochs", _("Epochs"), 100, (1, 5000),
@@ -82,6 +89,15 @@ _BASIC = (
 )  # fmt: skip
 
 _ADVANCED = (
+    _number(
+        "time_limit", _("Time limit in hours"), 0.0, (0.0, 1000.0),
+        _("Ends in time before so many hours of training and keeps the best model; 0: no limit."),
+    ),
+    Option(
+        name="amp", label=_("Precision"), type="choice", default="auto", group="advanced",
+        choices=_PRECISIONS,
+        help=_("Automatic computes in 16 bits where that is right: half the memory, and faster."),
+    ),
     _number(
         "warmup_epochs", _("Warm-up epochs"), 3.0, (0.0, 100.0),
         _("The learning rate rises slowly over these epochs, so that the start goes not astray."),
@@ -185,6 +201,8 @@ _ADVANCED = (
 
 BASIC_NAMES = tuple(option.name for option in _BASIC)
 OPTIONS: dict[str, Option] = {option.name: option for option in (*_BASIC, *_ADVANCED)}
+#: Seen to by the supervisor, over all attempts of a run; unknown to the training library.
+OWN_NAMES = frozenset({"time_limit"})
 
 
 def describe_options() -> dict[str, list[dict[str, Any]]]:
@@ -239,8 +257,11 @@ def _error(name: str, code: str, detail: str) -> OptionError:
 
 
 def to_train_arguments(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments for the training library: of any mapping, only what is declared here."""
-    return select_options(options)
+    """Return the options for the trainer: of any mapping, only what is declared for the library.
+
+    A run of an earlier release may lack options that came since: those get their defaults.
+    """
+    return select_options({**default_options(), **options})
 
 
 def final_learning_rate(options: Mapping[str, Any]) -> float | None:
@@ -255,6 +276,7 @@ def has_no_effect(options: Mapping[str, Any]) -> dict[str, Text]:
     found: dict[str, Text] = {}
     if options["optimizer"] == "auto":
         found["lr0"] = _("The automatic optimizer chooses the initial learning rate itself.")
+        found["momentum"] = _("The automatic optimizer chooses the momentum itself.")
     if options["patience"] >= options["epochs"]:
         found["patience"] = _("The training has no more epochs than it would wait for.")
     if options["close_mosaic"] >= options["epochs"]:

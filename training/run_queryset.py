@@ -7,14 +7,14 @@ from django.db import models
 from django.db.models import BooleanField, Count, ExpressionWrapper, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 
-from jobs.models import JobQuerySet
+from jobs.models import PausableQuerySet
 from jobs.states import HELD, Status
 from jobs.worker_rows import Worker
 from projects.access import ScopedQuerySet
 from training.places import Place, Waiting, places
 
 
-class RunQuerySet(JobQuerySet, ScopedQuerySet):  # type: ignore[override]
+class RunQuerySet(PausableQuerySet, ScopedQuerySet):  # type: ignore[override]
     """Training runs of a project."""
 
     _shows_places = False
@@ -91,7 +91,7 @@ class RunQuerySet(JobQuerySet, ScopedQuerySet):  # type: ignore[override]
 
     def _places(self) -> dict[Any, Place]:
         # The limit of a project is dealt with by the picking: each pick uses up one.
-        rows = JobQuerySet.claimable(self.model._default_manager.all())
+        rows = PausableQuerySet.claimable(self.model._default_manager.all())
         columns = ("pk", "project_id", "priority", "is_interrupted", "gpu_class", "queued_at")
         waiting = rows.in_turn().values_list(*columns, "project_held", "project_served")
         workers = Worker.objects.taking_work().filter(queue=self.model.queue)

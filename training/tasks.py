@@ -1,12 +1,18 @@
 """What RQ calls on a training worker."""
 
+import logging
 from functools import partial
 
 from jobs.identity import leaving
 from jobs.patience import persist
 from jobs.runner import run_job
+from training.experience import learn
 from training.models import TrainingRun
 from training.services import next_run
+
+log = logging.getLogger(__name__)
+
+_LEARN_SECONDS = 10.0
 
 
 def run_training(run_id: str) -> None:
@@ -26,5 +32,16 @@ def run_next(*, gpu_class: str | None = None) -> None:
 
     while not leaving.is_set():
         run = persist(partial(next_run, gpu_class=gpu_class))
-        if run is None or run_job(TrainingRun, str(run.pk), train):
+        if run is None:
             return
+        if run_job(TrainingRun, str(run.pk), train):
+            _learn_from(run)
+            return
+
+
+def _learn_from(run: TrainingRun) -> None:
+    """Keep what the attempt took; that it cannot be kept is no reason to fail."""
+    try:
+        persist(lambda: learn(TrainingRun.objects.get(pk=run.pk)), patience=_LEARN_SECONDS)
+    except Exception:
+        log.exception("What a training took is not known")

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from training.messages import CheckpointFile, Epoch, Phase, Progress, Started
+from training.messages import CheckpointFile, Epoch, Facts, Phase, Progress, Started
 from training.trainer_checkpoints import CheckpointFolder
 from training.trainer_failures import Left
 from training.trainer_link import Link
@@ -25,7 +25,13 @@ class Reporter:
 
     Args:
         best_epoch: of the attempts before this one, 0 if there were none.
+
+    Attributes:
+        device: its name for people; set, as `facts` is, before the training begins.
+        facts: what the training runs on.
     """
+
+    facts: Facts
 
     def __init__(
         self,
@@ -70,6 +76,7 @@ class Reporter:
     def _start(self, trainer: Any) -> None:
         rate = float(trainer.args.lr0)
         message = Started(
+            **self.facts,
             type="started",
             device=self.device,
             batch=int(trainer.batch_size),

@@ -12,7 +12,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+import ultralytics.data.build as library_build
 import ultralytics.data.dataset as library_dataset
+import ultralytics.data.utils as library_data
 import ultralytics.engine.trainer as library_trainer
 import ultralytics.utils.torch_utils as library_torch
 from ultralytics.models.yolo.detect import DetectionTrainer
@@ -22,11 +24,17 @@ from ultralytics.utils import SAFE_LOAD, SETTINGS, callbacks
 from training.kernels import has_kernels
 from training.trainer_arguments import OPTION_NAMES
 from training.trainer_checkpoints import is_whole
+from training.trainer_dataset import PreparedDataset, check_picture
 from training.trainer_failures import Failure
+from training.trainer_predictions import KeepingValidator
 
 Callbacks = dict[str, Callable[[Any], None]]
 #: What `optimizer=auto` and a GPU that is too small change in the arguments of a run.
 _RESOLVED = ("batch", "optimizer", "lr0", "warmup_bias_lr")
+#: What may be another value from one attempt to the next.
+_FREE = ("imgsz", "patience")
+#: Compute capability: Ampere. A T4 and a V100 would only pretend, and slowly.
+_FIRST_WITH_BFLOAT16 = 8
 _WEAK_AT_HALF = ("1660", "1650", "1630", "t400", "t550", "t600", "t1000", "t1200", "t2000", "k40m")
 
 
@@ -50,7 +58,10 @@ def check_library() -> None:
 
 
 def restrain_library() -> None:
-    """Take away what reaches out: pickled label caches, the git of the host, other services."""
+    """Take away what reaches out: pickled label caches, the git of the host, other services.
+
+    And what opens pictures: only prepared ones are read, and none is ever written.
+    """
 
     def no_cache(path: Path) -> Any:
         raise FileNotFoundError(path)  # a label cache is a pickle: never read one
@@ -60,6 +71,8 @@ def restrain_library() -> None:
 
     library_dataset.load_dataset_cache_file = no_cache
     library_dataset.save_dataset_cache_file = keep_in_memory
+    library_data.check_image = check_picture
+    library_build.YOLODataset = PreparedDataset
     callbacks.add_integration_callbacks = lambda instance: None
     library_trainer.GIT = SimpleNamespace(
         root=None, branch=None, commit=None, message=None, origin=None
@@ -82,6 +95,21 @@ def half_precision_works(model: Any) -> bool:
     if any(weak in name for weak in _WEAK_AT_HALF):
         return False
     return agrees_with_itself(model, torch.autocast("cuda", dtype=torch.float16))
+
+
+def usable_precision(wanted: Any, device: str) -> Any:
+    """Return the precision for a device: bfloat16 only where the card really has it.
+
+    Args:
+        wanted: the library's `amp`: True, False or `bf16`.
+        device: as the library names it, `cpu` or the index of a GPU.
+    """
+    if wanted != "bf16":
+        return wanted
+    if device == "cpu":
+        return False
+    major, _minor = torch.cuda.get_device_capability(int(device))
+    return "bf16" if major >= _FIRST_WITH_BFLOAT16 else True
 
 
 def agrees_with_itself(model: Any, autocast: Any) -> bool:
@@ -125,6 +153,11 @@ def choose_device(wanted: str) -> str:
     return index
 
 
+def device_identity(index: str) -> str:
+    """Return what tells a GPU from all others, whatever a process calls it."""
+    return str(torch.cuda.get_device_properties(int(index)).uuid)
+
+
 def device_name(device: Any) -> str:
     """Return the name of a device for people."""
     return str(torch.cuda.get_device_name(device)) if device.type == "cuda" else "CPU"
@@ -166,7 +199,7 @@ def take_over_arguments(arguments: dict[str, Any], saved: dict[str, Any]) -> dic
         Failure: `checkpoint_mismatch`: the checkpoint belongs to another run.
     """
     settled = _settled(arguments, saved)
-    names = [name for name in OPTION_NAMES if name not in settled]
+    names = [name for name in OPTION_NAMES if name not in {*settled, *_FREE}]
     different = [name for name in names if saved.get(name) != arguments[name]]
     if different:
         raise Failure("checkpoint_mismatch", f"Different: {', '.join(different)}.")
@@ -176,6 +209,8 @@ def take_over_arguments(arguments: dict[str, Any], saved: dict[str, Any]) -> dic
 def _settled(arguments: dict[str, Any], saved: dict[str, Any]) -> dict[str, Any]:
     batch, before = arguments["batch"], int(saved.get("batch") or 0)
     settled = {"batch": min(batch, before) if batch > 0 < before else max(before, 1)}
+    # Another card may compute in another precision; what was learned is the same.
+    settled["amp"] = arguments["amp"]
     if str(arguments["optimizer"]).lower() == "auto":
         settled |= {name: saved[name] for name in _RESOLVED[1:] if name in saved}
     return settled
@@ -228,6 +263,13 @@ class RunTrainer(DetectionTrainer):  # type: ignore[misc]
             if "No valid images" in str(error):
                 raise Failure("data_error", str(error)) from error
             raise
+
+    def get_validator(self) -> Any:
+        """Measure with a validator that keeps what the best model finds."""
+        settings = copy.copy(self.args)
+        return KeepingValidator(
+            self.test_loader, save_dir=self.save_dir, args=settings, _callbacks=self.callbacks
+        )
 
     def setup_model(self) -> Any:
         """Build the model from the library's own description, from weights, or to go on."""

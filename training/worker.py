@@ -11,8 +11,11 @@ from uuid import UUID
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
+from jobs.errors import UserError
 from jobs.queue import deliver_again
-from jobs.worker import ForkingWorker
+from jobs.worker import Admission, ForkingWorker
+from jobs.worker_rows import WorkerState
+from training import quarantine
 from training.card_worker import CardWorker
 from training.models import TrainingRun
 from training.process import Spare
@@ -20,6 +23,9 @@ from training.services import next_run
 from training.tasks import run_next
 
 log = logging.getLogger(__name__)
+
+#: What a page says of a worker that takes nothing for a while.
+_QUARANTINED = {"device_failed": "card_failed", "disk_full": "worker_disk_full"}
 
 
 class TrainingWorker(CardWorker, ForkingWorker):
@@ -40,6 +46,13 @@ class TrainingWorker(CardWorker, ForkingWorker):
         )
         self._tried: tuple[UUID, int] | None = None
         self._passed_on: deque[str] = deque(maxlen=1000)
+
+    def admission(self) -> Admission:
+        """Refuse while what failed here before is not over, whatever the card says."""
+        found = super().admission()
+        if found[0] == WorkerState.IDLE and (reason := quarantine.refusal()):
+            return WorkerState.REFUSED, UserError(_QUARANTINED[reason]).as_row()
+        return found
 
     def work_unasked(self) -> bool:
         """Have a spare trainer ready; train the run that comes first of those that fit."""

@@ -20,7 +20,7 @@ _VIETNAMESE = "ĐƠƯăâêôạảấầẩẫậắằẳẵặẹẻẽếề
 
 
 def look_at_torch() -> Finding:
-    """Tell whether PyTorch runs here, and on every GPU that the machine has."""
+    """Tell whether PyTorch and OpenCV run here, PyTorch on every GPU that the machine has."""
     if find_spec("torch") is None:
         return well("torch", "not installed: this host serves pages, it neither trains nor detects")
     try:

@@ -87,12 +87,18 @@ API: Rules = {
     "api/v1/images/<uuid:pk>/file/": {"GET": SEE},
     "api/v1/images/<uuid:pk>/thumbnail/": {"GET": SEE},
     "api/v1/training-options/": {"GET": SIGNED_IN},
+    "api/v1/training-presets/": {"GET": SIGNED_IN},
     "api/v1/training-runs/": {"GET": SIGNED_IN, "POST": EDIT_BY_BODY},
     **_job("training-runs"),
+    "api/v1/training-runs/preflight/": {"POST": EDIT_BY_BODY},
     "api/v1/training-runs/<uuid:pk>/stop/": {"POST": EDIT},
+    "api/v1/training-runs/<uuid:pk>/pause/": {"POST": EDIT},
     "api/v1/training-runs/<uuid:pk>/resume/": {"POST": EDIT},
     "api/v1/training-runs/<uuid:pk>/duplicate/": {"POST": EDIT},
     "api/v1/training-runs/<uuid:pk>/metrics/": {"GET": SEE},
+    "api/v1/training-runs/<uuid:pk>/predictions/": {"GET": SEE},
+    "api/v1/training-runs/<uuid:pk>/repeat/": {"POST": EDIT},
+    "api/v1/training-runs/compare/": {"GET": SEE_BY_BODY},
     "api/v1/training-runs/<uuid:pk>/artifacts/": {"GET": SEE},
     "api/v1/training-runs/<uuid:pk>/artifacts/<str:name>/": {"GET": SEE},
     "api/v1/models/": {"GET": SIGNED_IN},
@@ -146,6 +152,7 @@ PAGES: Rules = {
     "projects/<uuid:project_id>/training/active/": {"GET": SEE_PAGE},
     "projects/<uuid:project_id>/training/new/": {"GET": EDIT_PAGE, "POST": EDIT_PAGE},
     "projects/<uuid:project_id>/training/check/": {"POST": EDIT_PAGE},
+    "projects/<uuid:project_id>/training-runs/compare/": {"GET": SEE_PAGE},
     "projects/<uuid:project_id>/models/": {"GET": SEE_PAGE},
     "projects/<uuid:project_id>/detect/": {"GET": SEE_PAGE},
     "projects/<uuid:project_id>/detections/": {"GET": SEE_PAGE},
@@ -158,7 +165,11 @@ PAGES: Rules = {
     "evaluations/<uuid:evaluation_id>/cancel/": {"POST": EDIT_PAGE},
     "training-runs/<uuid:run_id>/stop/": {"POST": EDIT_PAGE},
     "training-runs/<uuid:run_id>/cancel/": {"POST": EDIT_PAGE},
+    "training-runs/<uuid:run_id>/pause/": {"POST": EDIT_PAGE},
     "training-runs/<uuid:run_id>/resume/": {"POST": EDIT_PAGE},
+    "training-runs/<uuid:run_id>/remedy/": {"POST": EDIT_PAGE},
+    "training-runs/<uuid:run_id>/repeat/": {"POST": EDIT_PAGE},
+    "training-runs/<uuid:run_id>/results/": {"GET": SEE_PAGE},
     "projects/<uuid:project_id>/import/custom-vision/": {"GET": EDIT_PAGE, "POST": EDIT_PAGE},
     "projects/<uuid:project_id>/import/custom-vision/preview/": {"POST": EDIT_PAGE},
     "imports/<uuid:import_id>/": {"GET": SEE_PAGE},
@@ -178,6 +189,8 @@ PAGES: Rules = {
     "training-runs/<uuid:run_id>/": {"GET": SEE_PAGE},
 }
 
+_TWO_RUNS = {"run": ["{training-runs}", "{other-runs}"]}
+
 #: What a request has to say for the rule to be asked at all; `{name}` is a row of the world.
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "api/v1/imports/"): {"project": "{projects}", "source": "zip"},
@@ -187,6 +200,13 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         "dataset_version": "{dataset-versions}",
         "base_model": "yolo11n-scratch",
     },
+    ("POST", "api/v1/training-runs/preflight/"): {
+        "project": "{projects}",
+        "dataset_version": "{dataset-versions}",
+        "base_model": "yolo11n-scratch",
+    },
+    ("GET", "api/v1/training-runs/compare/"): _TWO_RUNS,
+    ("GET", "projects/<uuid:project_id>/training-runs/compare/"): _TWO_RUNS,
     ("POST", "api/v1/detections/"): {"model": "{models}", "wait": 0},
     ("POST", "api/v1/evaluations/"): {
         "model": "{models}",

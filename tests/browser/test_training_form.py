@@ -77,3 +77,17 @@ def test_the_settings_of_another_run_are_filled_in(
     assert values == {"epochs": "7", "lr0": "0.003"}
     assert page.locator("[name=base_model]").input_value() == run.base_model
     assert page.locator("[name=cos_lr]").is_checked()
+
+
+def test_a_preset_fills_in_the_settings_and_follows_them(form: Page) -> None:
+    quick = form.locator("[data-preset=quick]")
+    quick.click()
+    assert quick.get_attribute("aria-pressed") == "true"
+    assert form.locator("[name=patience]").input_value() == "0"
+    assert form.locator("[name=epochs]").input_value() == "50"
+    form.fill("[name=epochs]", "7")
+    assert quick.get_attribute("aria-pressed") == "false"
+    form.click("button.btn-primary")
+    form.wait_for_url("**/training-runs/*/")
+    run = TrainingRun.objects.get()
+    assert (run.options["epochs"], run.options["patience"]) == (7, 0)

@@ -1,5 +1,6 @@
 """The pages of step 2 to a browser without scripts: who may do what, once, and at what cost."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.models import User
 from jobs import transitions
@@ -178,6 +180,24 @@ def test_attempts_are_told_with_the_epoch_from_which_they_went_on(
         {"number": 2, "after": 3},
         {"number": 3, "after": 5},
     ]
+
+
+def test_a_worker_that_nobody_hears_any_more_is_told(viewer: User, project: Project) -> None:
+    client, run = signed_in(viewer), make_run(project)
+    claimed: Any = transitions.claim(TrainingRun, run.pk, worker="test")
+    pages = (f"/training-runs/{run.pk}/", f"/projects/{project.pk}/training/", "/")
+    said = {"en": "Its worker was last heard of <time", "vi": "Lần cuối nhận được tín hiệu"}
+    for path in pages:
+        assert "data-silence hidden" in client.get(path).content.decode()
+
+    long_ago = timezone.now() - timedelta(seconds=65)
+    TrainingRun.objects.filter(pk=claimed.pk).update(lease_until=long_ago)
+
+    for language, sentence in said.items():
+        client.cookies[settings.LANGUAGE_COOKIE_NAME] = language
+        for path in pages:
+            shown = client.get(path).content.decode()
+            assert sentence in shown and "data-silence hidden" not in shown, path
 
 
 @pytest.mark.parametrize("page", ["training", "models"])

@@ -11,6 +11,7 @@ import pytest
 from tests.training.trainer_driver import ROOT, environment
 from training.base_models import BASE_MODELS
 from training.options import OPTIONS
+from training.trainer_arguments import OPTION_NAMES
 
 SCRIPT = Path(__file__).with_name("library_checks.py")
 
@@ -29,7 +30,7 @@ def check_names() -> list[str]:
 @pytest.fixture(scope="module")
 def output(tmp_path_factory) -> str:
     config = tmp_path_factory.mktemp("config")
-    options = json.dumps([option.as_json() for option in OPTIONS.values()])
+    options = json.dumps([OPTIONS[name].as_json() for name in OPTION_NAMES])
     models = ",".join(name for name, model in BASE_MODELS.items() if not model.is_scratch)
     optimizers = ",".join(value for value, _label in OPTIONS["optimizer"].choices)
     finished = subprocess.run(

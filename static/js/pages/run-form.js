@@ -1,5 +1,6 @@
 // The form of a new training: says at once what is wrong, what has no effect, and what comes out.
 import { language } from "cvt/format";
+import { startPresets } from "cvt/run-presets";
 
 const form = document.querySelector("[data-run-form]");
 const WAIT_MS = 250;
@@ -18,6 +19,7 @@ function start() {
   const showModel = () => {
     form.querySelector("[data-model-help]").textContent = helps[model.value] ?? "";
   };
+  const presets = startPresets(form);
   let timer = 0;
   let asked = 0;
 
@@ -27,9 +29,11 @@ function start() {
     try {
       const response = await fetch(form.dataset.check, { method: "POST", body: new FormData(form) });
       if (!response.ok || mine !== asked) return; // a later question is on its way
-      const { errors, no_effect: noEffect } = await response.json();
+      const { errors, no_effect: noEffect, presets: offered, preflight } = await response.json();
       showErrors(errors);
       showNoEffect(noEffect);
+      presets?.offer(offered);
+      form.querySelector("[data-preflight]").innerHTML = preflight; // our own template
     } catch {
       // Away from the network: the server checks all again when the form is sent.
     }
@@ -37,6 +41,7 @@ function start() {
 
   form.addEventListener("input", (event) => {
     showFinalRate();
+    presets?.mark();
     if (event.target === model) showModel();
     clearTimeout(timer);
     timer = setTimeout(check, WAIT_MS);
@@ -46,6 +51,7 @@ function start() {
   showModel();
   showFinalRate();
   showNoEffect(json("no-effect"));
+  presets?.offer(json("presets"));
   form.querySelector("[aria-invalid=true]")?.focus();
 }
 
