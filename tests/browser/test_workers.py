@@ -61,9 +61,16 @@ def test_it_is_in_nobodys_way(
     visitor.shoot(f"{width}-{language}-no-workers")
     assert visitor.problems() == []
     make_fleet(project)
-    visitor.open("/operations/workers/")
-    visitor.shoot(f"{width}-{language}-workers")
-    assert visitor.problems() == []
+    living(gpu_class="a100")
+    waiting = make_run(project, gpu_class="h100")
+    for name, path in {
+        "workers": "/operations/workers/",
+        "card": f"/projects/{project.pk}/training/new/?from={waiting.pk}",
+        "waiting": f"/training-runs/{waiting.pk}/",
+    }.items():
+        visitor.open(path)
+        visitor.shoot(f"{width}-{language}-{name}")
+        assert visitor.problems() == [], name
 
 
 def test_it_draws_itself_again_and_a_worker_is_drained(

@@ -66,16 +66,6 @@ def test_compares_pytorch_with_the_cards(
     assert (finding.is_well, text in finding.text) == (is_well, True), finding.text
 
 
-def test_finds_an_opencv_that_does_not_load(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    missing = "libGL.so.1: cannot open shared object file: No such file or directory"
-    (tmp_path / "cv2.py").write_text(f"raise ImportError({missing!r})")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    finding = look_at_torch()
-    assert (finding.is_well, missing in finding.text) == (False, True), finding.text
-
-
 def test_takes_a_driver_that_does_not_answer_for_no_cpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,6 +76,16 @@ def test_takes_a_driver_that_does_not_answer_for_no_cpu(
     finding = look_at_torch()
     assert not finding.is_well
     assert "GPU has fallen off the bus" in finding.text
+
+
+def test_finds_an_opencv_that_does_not_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = "libGL.so.1: cannot open shared object file: No such file or directory"
+    (tmp_path / "cv2.py").write_text(f"raise ImportError({missing!r})")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    finding = look_at_torch()
+    assert (finding.is_well, missing in finding.text) == (False, True), finding.text
 
 
 def test_misses_shared_memory(tmp_path) -> None:
