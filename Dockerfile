@@ -53,10 +53,6 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=30s \
     CMD ["python", "scripts/healthcheck.py", "web"]
 
 FROM base AS worker
-# What OpenCV, which ultralytics brings along, asks of the system.
-RUN apt-get update \
-    && apt-get install -y --no-install-recommends libgl1 libglib2.0-0 \
-    && rm -rf /var/lib/apt/lists/*
 COPY --from=worker-packages /opt/venv /opt/venv
 COPY --from=sources /app /app
 ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility

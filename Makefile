@@ -47,7 +47,8 @@ fix: setup
 # After a change of requirements/*.txt: one lock for every Python from 3.11 on, and every system.
 lock: setup
 	@for name in web worker dev uv; do .tools/uv/bin/uv pip compile requirements/$$name.txt \
-		--universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet \
+		--override requirements/overrides.txt --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --quiet \
 		--output-file requirements/$$name.lock || exit 1; done
 
 # Makes the passwords and keys that docker-compose.yml reads, in ./secrets; what is there is kept.

@@ -15,6 +15,10 @@ _ALL = (
     "import_zip",
     "import_custom_vision",
     "gallery",
+    "kill",
+    "demo",
+    "photos",
+    "gpu",
     "live",
 )
 _HEADER = ("benchmark", "", "measured", "target", "")

@@ -38,6 +38,12 @@ def at_most(what: str, value: float, limit: float, unit: str, digits: int = 2) -
     return Figure(what, shown, f"<= {limit:g} {unit}".strip(), value <= limit)
 
 
+def at_least(what: str, value: float, least: float, unit: str = "", digits: int = 2) -> Figure:
+    """Return a figure that must not fall below a limit."""
+    shown = f"{value:.{digits}f} {unit}".strip()
+    return Figure(what, shown, f">= {least:g} {unit}".strip(), value >= least)
+
+
 def run(name: str, measure: Callable[[], Sequence[Figure]]) -> int:
     """Measure, print the table, record it, and return the exit status: 1 where a target is missed.
 
@@ -67,13 +73,18 @@ def record_of(name: str) -> Path:
 
 def recorded(name: str) -> list[tuple[str, ...]]:
     """Return what a benchmark recorded: rows of what, measured, target and verdict."""
-    lines = record_of(name).read_text(encoding="utf-8").splitlines()
+    return read_table(record_of(name).read_text(encoding="utf-8"), columns=4)
+
+
+def read_table(text: str, *, columns: int) -> list[tuple[str, ...]]:
+    """Return the rows of the first table in a text, as `render_table` has written it."""
+    lines = text.splitlines()
     ruler = next(index for index, line in enumerate(lines) if line.startswith("---"))
     # The line below the header shows where each column is; one that is all empty is not there.
-    columns = [column.span() for column in re.finditer("-+", lines[ruler])]
-    columns += [(len(lines[ruler]), None)] * (4 - len(columns))
+    spans = [column.span() for column in re.finditer("-+", lines[ruler])]
+    spans += [(len(lines[ruler]), None)] * (columns - len(spans))
     rows = takewhile(bool, lines[ruler + 1 :])
-    return [tuple(row[begin:end].strip() for begin, end in columns) for row in rows]
+    return [tuple(row[begin:end].strip() for begin, end in spans) for row in rows]
 
 
 def verdict(figure: Figure) -> str:

@@ -13,6 +13,15 @@ from detection.models import Detection, Evaluation
 from jobs.models import Job
 from training.models import TrainingRun
 
+_KINDS: tuple[Any, ...] = (Import, TrainingRun, Evaluation)
+#: What the title of each kind of job stands on.
+RELATED = {
+    Import.slug: ("project", "version__dataset"),
+    TrainingRun.slug: ("project",),
+    Evaluation.slug: ("project", "model"),
+    Detection.slug: ("project", "model"),
+}
+
 
 @dataclass(frozen=True)
 class Item:
@@ -52,15 +61,13 @@ def ended(
 
 
 def _rows(user: Any, project: Any) -> list[Any]:
-    rows = [
-        Import.objects.visible_to(user).select_related("project", "version__dataset"),
-        TrainingRun.objects.visible_to(user).select_related("project"),
-        Evaluation.objects.visible_to(user).select_related("project", "model"),
-        # One's own: programs detect all day, and what they do would hide the rest.
+    rows = [model.objects.visible_to(user).select_related(*RELATED[model.slug]) for model in _KINDS]
+    # One's own: programs detect all day, and what they do would hide the rest.
+    rows.append(
         Detection.objects.visible_to(user)
         .filter(created_by=user)
-        .select_related("project", "model"),
-    ]
+        .select_related(*RELATED[Detection.slug])
+    )
     return [r.filter(project=project) for r in rows] if project else rows
 
 
@@ -69,7 +76,7 @@ def _items(rows: Iterable[Any]) -> list[Item]:
 
 
 def item_of(job: Any) -> Item:
-    """Return a job as lists show it."""
+    """Return a job as lists show it; read it with what `RELATED` names."""
     address, kind, title = _said(job)
     url = reverse(f"{address}_detail", args=[job.pk])
     return Item(job, kind, title, job.project.name, url)

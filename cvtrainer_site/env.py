@@ -71,6 +71,11 @@ def socket_dir() -> Path:
     return Path(tempfile.gettempdir()) / f"cvtrainer-{digest}"
 
 
+def reconcile_beat() -> Path:
+    """Return the file that the reconciler touches after each pass, as a sign of life."""
+    return home() / "run" / "reconcile.beat"
+
+
 def redis_url() -> str:
     """Return REDIS_URL, or the unix socket of the embedded Valkey."""
     return secret("REDIS_URL", default=f"unix://{socket_dir() / 'valkey.sock'}?db=0")
@@ -202,3 +207,17 @@ def workers() -> dict[str, int]:
             raise ImproperlyConfigured("CVTRAINER_WORKERS looks like io=2,train=1,detect=1.")
         counts[name.strip()] = int(count)
     return counts
+
+
+def prices() -> dict[str, float]:
+    """Return the price of an hour by class of cards, e.g. t4=0.35,a100=3.67."""
+    found: dict[str, float] = {}
+    for part in filter(None, env.str("CVTRAINER_GPU_PRICES", default="").split(",")):
+        name, _, price = part.partition("=")
+        try:
+            found[name.strip().lower()] = float(price)
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                "CVTRAINER_GPU_PRICES looks like t4=0.35,a100=3.67."
+            ) from error
+    return found

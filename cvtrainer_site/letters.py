@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from cvtrainer_site.activity import Item, item_of
+from cvtrainer_site.activity import RELATED, Item, item_of
 from jobs.errors import describe
 from jobs.models import EndNotice
 from jobs.registry import job_model
@@ -24,8 +24,9 @@ def letter_about(notice: EndNotice) -> EmailMessage | None:
     user: Any = notice.user
     if not (user.is_active and user.email and user.email_when_done):
         return None
-    rows: Any = job_model(notice.slug)._default_manager
-    job = rows.visible_to(user).filter(pk=notice.job_id, status=notice.status).first()
+    rows: Any = job_model(notice.slug)._default_manager.filter(pk=notice.job_id)
+    seen = rows.visible_to(user).select_related(*RELATED[notice.slug])
+    job = seen.filter(status=notice.status).first()
     if job is None:
         return None
     with translation.override(user.language or settings.LANGUAGE_CODE):

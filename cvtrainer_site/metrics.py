@@ -46,8 +46,7 @@ def _oldest_waiting() -> GaugeMetricFamily:
         "cvtrainer_oldest_queued_seconds", "How long the next job has waited", labels=["kind"]
     )
     for model in job_models():
-        queued = model._default_manager.filter(status=Status.QUEUED)
-        since = queued.aggregate(since=Min("queued_at"))["since"]
+        since = model._default_manager.waiting().aggregate(since=Min("queued_at"))["since"]
         seconds = (timezone.now() - since).total_seconds() if since else 0.0
         family.add_metric([model.slug], seconds)
     return family

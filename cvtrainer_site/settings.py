@@ -100,6 +100,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = site_env.redis_url()
 SOCKET_DIR = site_env.socket_dir()
+RECONCILE_BEAT = site_env.reconcile_beat()
 CACHES = {
     "default": {
         "BACKEND": "cvtrainer_site.cache.ForgivingRedisCache",
@@ -159,7 +160,7 @@ CUSTOM_VISION_HOSTS = env.list(
     default=["cognitiveservices.azure.com", "api.cognitive.microsoft.com"],
 )
 MAX_UPLOAD_BYTES = int(env.float("CVTRAINER_MAX_UPLOAD_GB", default=20) * 1024**3)
-# Of the unfinished uploads of one project together.
+# Of all uploads of one project that are not imported yet.
 UPLOAD_QUOTA_BYTES = int(
     env.float("CVTRAINER_UPLOAD_QUOTA_GB", default=3 * MAX_UPLOAD_BYTES / 1024**3) * 1024**3
 )
@@ -169,8 +170,17 @@ WEIGHTS_URL = env.str(
     "CVTRAINER_WEIGHTS_URL",
     default="https://github.com/ultralytics/assets/releases/download/v8.4.0/",
 )
+# What an hour of each class of cards costs, for the estimate before a training.
+GPU_PRICES = site_env.prices()
+CURRENCY = env.str("CVTRAINER_CURRENCY", default="USD")
 WORK_DIR = HOME / "work"
-TRAINING_LOADER_WORKERS = env.int("CVTRAINER_LOADER_WORKERS", default=0)
+# Trainings of one project that may be on, and that may wait, at once; 0: any number.
+PROJECT_RUNS = env.int("CVTRAINER_PROJECT_RUNS", default=0)
+PROJECT_WAITING = env.int("CVTRAINER_PROJECT_WAITING", default=0)
+# Pictures at training size, for all trainings on this host; what runs use is there beside it.
+PICTURE_CACHE_DIR = HOME / "cache" / "pictures"
+PICTURE_CACHE_BYTES = int(env.float("CVTRAINER_DATA_CACHE_GB", default=50) * 1024**3)
+TRAINING_LOADER_WORKERS = env.int("CVTRAINER_LOADER_WORKERS", default=-1)
 WORKERS = site_env.workers()
 METRICS_NETWORKS = env.list("CVTRAINER_METRICS_NETWORKS", default=[])
 

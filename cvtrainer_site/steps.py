@@ -54,7 +54,7 @@ def with_steps(projects: QuerySet[Any]) -> QuerySet[Any]:
         to_check=_count(Dataset, "project", versions__status="review"),
         importing=_count(Import, "project", status__in=ACTIVE),
         last_import=_last(Import),
-        training=_count(TrainingRun, "project", status__in=ACTIVE),
+        training=_count(TrainingRun, "project", status__in=ACTIVE, paused_at__isnull=True),
         last_run=_last(TrainingRun),
         models_made=_count(TrainedModel, "project"),
         detections_made=_count(Detection, "project", status=Status.SUCCEEDED),

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from cvtrainer_site import health_views, views
+from cvtrainer_site import health_views, operations, views
 from cvtrainer_site.source import source
 
 handler400 = "cvtrainer_site.api.handlers.bad_request"
@@ -18,6 +18,11 @@ urlpatterns = [
     path("sample/", views.sample_create, name="sample_create"),
     path("activity/", views.activity, name="activity"),
     path("projects/<uuid:project_id>/", views.project_overview, name="project_overview"),
+    path("operations/workers/", operations.worker_list, name="worker_list"),
+    path("operations/workers/rows/", operations.worker_rows, name="worker_rows"),
+    path(
+        "operations/workers/<uuid:worker_id>/drain/", operations.worker_drain, name="worker_drain"
+    ),
     path("accounts/", include("accounts.sign_in_urls")),
     path("admin/", admin.site.urls),
     path("healthz", health_views.healthz, name="healthz"),

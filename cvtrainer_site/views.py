@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from cvtrainer_site import activity as activities
 from cvtrainer_site.overview import model_in_use, newest
+from cvtrainer_site.phases import STOP_POLLING
 from cvtrainer_site.sample_project import create_sample_project
 from cvtrainer_site.steps import next_action, steps_by_id, steps_of, with_steps
 from jobs.errors import UserError
@@ -24,8 +25,6 @@ _PROJECTS_A_PAGE = 20
 #: Whoever comes back after as long has not been here; whoever looks again sooner has.
 _VISIT_ENDS = timedelta(minutes=30)
 _ENDED_SINCE, _ENDED_LATELY = 20, 6
-#: htmx takes it as the end of polling: the person has signed out in another tab.
-_STOP_POLLING = 286
 
 
 @require_safe
@@ -63,7 +62,7 @@ def sample_create(request: HttpRequest) -> HttpResponse:
 def home_running(request: HttpRequest) -> HttpResponse:
     """Draw what runs now again, everywhere or in `?project=`; pages ask while something runs."""
     if not request.user.is_authenticated:
-        return HttpResponse(status=_STOP_POLLING)
+        return HttpResponse(status=STOP_POLLING)
     project = _project_asked_for(request)
     running = activities.running(request.user, project=project)
     context = {"running": running, "running_project": project}
@@ -74,7 +73,7 @@ def home_running(request: HttpRequest) -> HttpResponse:
 def activity(request: HttpRequest) -> HttpResponse:
     """Draw the bell: how many jobs run, and a notice for each that ended since the last look."""
     if not request.user.is_authenticated:
-        return HttpResponse(status=_STOP_POLLING)
+        return HttpResponse(status=STOP_POLLING)
     now = timezone.now()
     since = _moment(request.GET.get("since", ""))
     context = {

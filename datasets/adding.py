@@ -95,10 +95,7 @@ def note_problems(
         taken: by the key of the earlier image.
     """
     codes = image_problems.codes_of(earlier, taken)
-    said = {
-        taken[key].pk: [code for code in found if code in image_problems.SAID]
-        for key, found in codes.items()
-    }
+    said = {taken[key].pk: image_problems.said(found) for key, found in codes.items()}
     image_problems.note(version, said)
 
 

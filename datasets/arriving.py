@@ -20,13 +20,13 @@ from uuid import UUID
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
-from django.db.models import Sum
 from django.utils import timezone
 
 import datasets.errors  # noqa: F401  registers the codes
 from accounts.models import User
 from datasets.models import Upload, uploads_storage
 from datasets.names import file_name as fit_name
+from datasets.quota import quota_of
 from jobs.errors import UserError
 from projects.models import Project
 from storage.leftovers import OLD
@@ -66,7 +66,7 @@ def create_upload(*, user: User, project: Project | None, file_name: str, length
             Project.objects.filter(pk=project.pk) if project else User.objects.filter(pk=user.pk)
         )
         owners.select_for_update(no_key=True).first()
-        _check_quota(user, project, length)
+        quota_of(project, user).check(length)
         upload: Upload = Upload.objects.create(
             user=user,
             project=project,
@@ -181,16 +181,6 @@ def _folder() -> Path:
 def _check_offset(upload: Upload, offset: int) -> None:
     if offset != upload.offset:
         raise UserError("upload_offset", offset=upload.offset)
-
-
-def _check_quota(user: User, project: Project | None, length: int) -> None:
-    """Count what is on its way into a project; what is for none, with its sender's own."""
-    rows = Upload.objects.filter(project=project, expires_at__gt=timezone.now())
-    rows = rows if project else rows.filter(user=user)
-    used = rows.aggregate(sum=Sum("length"))["sum"] or 0
-    limit = settings.UPLOAD_QUOTA_BYTES
-    if used + length > limit:
-        raise UserError("upload_quota", used_mb=used // _MIB, limit_mb=limit // _MIB)
 
 
 def _check_room(length: int) -> None:

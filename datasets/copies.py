@@ -11,13 +11,16 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from datasets import image_problems
+from datasets.image_problems import Odd
 from datasets.models import DatasetClass, DatasetImage, DatasetVersion, Import
 from datasets.tally import Tally
+from datasets.unreadable import unreadable_of
 from datasets.versions import lock_dataset, next_version
 from jobs.errors import UserError
 
@@ -34,6 +37,8 @@ _IMPORTING = DatasetVersion.Status.IMPORTING
 Rows = Sequence[Sequence[float]]
 #: From an image to its new boxes.
 Change = Callable[[DatasetImage], Rows]
+#: From an image, by its key, and what was said of it to what is said of its copy.
+OddChange = Callable[[UUID, Odd], Odd]
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class Plan:
         split: of each picture, by its digest; a picture that is not named is left out.
         shares: split ratio, seed and test ratio that the copy says.
         boxes: the new boxes of each image.
+        odd: what is odd about each image, of that which was said of it.
         said: what the copy says of itself: fields of the version.
     """
 
@@ -62,6 +68,7 @@ class Plan:
     split: Mapping[str, str]
     shares: tuple[float, int, float]
     boxes: Change = lambda image: image.boxes
+    odd: OddChange = lambda image, odd: odd
     said: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -151,6 +158,7 @@ def _fill(version: DatasetVersion, made: DatasetVersion, plan: Plan) -> Tally:
                 DatasetClass(version=made, index=index, name=name)
                 for index, name in enumerate(plan.classes)
             ),
+            unreadable=unreadable_of(version),
         )
     images = DatasetImage.objects.filter(version=version).select_related("picture")
     for chunk in images.in_chunks():
@@ -159,9 +167,10 @@ def _fill(version: DatasetVersion, made: DatasetVersion, plan: Plan) -> Tally:
             for image in chunk
             if image.picture.sha256 in plan.split
         }
+        codes = image_problems.codes_of(version, copies)
         said = {
-            copies[image].pk: [code for code in codes if code in image_problems.SAID]
-            for image, codes in image_problems.codes_of(version, copies).items()
+            copy.pk: plan.odd(image, image_problems.said(codes.get(image, {})))
+            for image, copy in copies.items()
         }
         with _writing(made):
             DatasetImage.objects.bulk_create(copies.values())

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from datasets.baselines import carried
 from datasets.ingest import Ingest
 from datasets.models import DatasetVersion, Import, ImportSecret
 from datasets.picture_pool import PicturePool
@@ -45,8 +46,9 @@ def import_custom_vision(job: Import, reporter: Reporter, pool: PicturePool) -> 
         known=remote.known,
         before_wait=reporter.raise_if_cancelled,
     ) as source:
-        commit = Ingest(job, reporter, source, pool, remote=remote).run()
-        baselines = [_row(found) for found in source.baselines()]
+        ingest = Ingest(job, reporter, source, pool, remote=remote)
+        commit = ingest.run()
+        baselines = carried([_row(found) for found in source.baselines], ingest.earlier)
 
     def commit_all() -> None:
         commit()

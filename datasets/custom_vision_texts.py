@@ -121,6 +121,21 @@ register(
     _("Custom Vision's entries of {count} pictures cannot be read; they were left out."),
 )
 register(
+    "custom_vision_moved",
+    _("Somebody worked in Custom Vision while its pictures were listed; some may be missing."),
+    _("Import again once the work there is done: what is here already is not fetched again."),
+)
+register(
+    "baselines_unknown",
+    _("Custom Vision did not tell which models are published; there is no baseline."),
+    _("The pictures are not concerned. For the baseline import again later."),
+)
+register(
+    "baseline_unknown",
+    _("{count} published models of Custom Vision came without their figures; not in the baseline."),
+    _("The pictures are not concerned. For the baseline import again later."),
+)
+register(
     "untagged_left_out",
     _("{count} pictures without a tag were left out."),
     _("If nothing is to be found on them, import again and take them as background."),

@@ -1,5 +1,6 @@
 """Changes classes and mends labels of a version: in a copy, for a version never changes."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,9 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from datasets import copies, image_problems
+from datasets.baselines import renamed
+from datasets.boxes import distinct
 from datasets.class_edit import ClassChange, ClassMap, class_map
 from datasets.copies import Copy, Plan, Rows, copied
+from datasets.image_problems import Odd
 from datasets.models import DatasetClass, DatasetImage, DatasetVersion
+from datasets.problems import Problems
 from datasets.repairs import Repair, Repairer
 from datasets.split import SplitItem, assign
 from jobs.errors import UserError
@@ -66,8 +71,12 @@ class _Work:
         self._edit = edit
         self._before = class_names(version)
         self._classes: ClassMap = class_map(self._before, edit.classes)
+        self._repairer = Repairer(edit.repairs)
         #: What is left of images whose boxes are mended; the others keep theirs.
         self._mended: dict[UUID, Rows] = {}
+        #: What the edit itself leaves out: two boxes that became one, where their classes did.
+        self._problems = Problems()
+        self._odd: dict[UUID, Odd] = {}
 
     def plan(self) -> Plan:
         """Return what becomes of the version.
@@ -75,7 +84,7 @@ class _Work:
         Raises:
             UserError: `edit_leaves_nothing`.
         """
-        version, is_anew = self._version, Repairer(self._edit.repairs).splits_anew
+        version, is_anew = self._version, self._repairer.splits_anew
         items = list(self._items(is_anew))
         split = self._split(items, is_anew)
         if not {*split.values()}.issuperset(_SIDES) or not any(item.classes for item in items):
@@ -85,23 +94,28 @@ class _Work:
             classes=self._classes.names,
             split=split,
             shares=(version.split_ratio, version.split_seed, version.test_ratio),
-            boxes=lambda image: self._relabelled(self._mended.get(image.pk, image.boxes)),
+            boxes=lambda image: self._relabelled(self._mended.get(image.pk, image.boxes))[0],
+            odd=lambda image, odd: {
+                **self._repairer.left_odd(odd),
+                **self._odd.get(image, {}),
+            },
             said=self._said(),
         )
 
     def _items(self, is_anew: bool) -> Iterator[SplitItem]:
         """Yield the pictures that stay, with their classes and where they are."""
-        repairer = Repairer(self._edit.repairs)
         images = DatasetImage.objects.filter(version=self._version).select_related("picture")
         for chunk in images.in_chunks():
             codes = image_problems.codes_of(self._version, [image.pk for image in chunk])
             for image in chunk:
-                boxes = repairer.mended(image, codes.get(image.pk, ()))
+                boxes = self._repairer.mended(image, codes.get(image.pk, {}))
                 if boxes is None:
                     continue
                 if boxes != image.boxes:
                     self._mended[image.pk] = boxes
-                classes = frozenset(int(row[0]) for row in self._relabelled(boxes))
+                rows, left_out = self._relabelled(boxes)
+                self._report(image, left_out)
+                classes = frozenset(int(row[0]) for row in rows)
                 group = None if image.group is None else str(image.group)
                 known = None if is_anew else image.split
                 yield SplitItem(image.picture.sha256, classes, group=group, known=known)
@@ -111,25 +125,41 @@ class _Work:
             return {item.key: item.known or DatasetImage.Split.TRAIN for item in items}
         version = self._version
         try:
-            return assign(
+            split = assign(
                 items,
                 ratio=version.split_ratio,
                 test_ratio=version.test_ratio,
                 seed=version.split_seed,
                 keep=False,
-            ).of
+            )
         except ValueError as error:
             raise UserError("edit_leaves_nothing") from error
+        if split.is_apart:
+            self._problems.add("near_duplicates_apart", count=len(items))
+        return split.of
 
-    def _relabelled(self, boxes: Rows) -> list[list[float]]:
+    def _relabelled(self, boxes: Rows) -> tuple[list[list[float]], Counter[str]]:
+        """Return boxes with their new classes, and how many were left out by the reason's code."""
         index_of = self._classes.index_of
-        return [[index_of[int(row[0])], *row[1:]] for row in boxes if int(row[0]) in index_of]
+        rows = ([index_of[int(row[0])], *row[1:]] for row in boxes if int(row[0]) in index_of)
+        return distinct(rows)
+
+    def _report(self, image: DatasetImage, left_out: Counter[str]) -> None:
+        for code, count in left_out.items():
+            self._problems.add(code, image.file_name, count)
+        if left_out:
+            self._odd[image.pk] = image_problems.plainly(left_out)
 
     def _said(self) -> dict[str, Any]:
         """Return what the copy says of itself."""
         version = self._version
         mended = {repair.code for repair in self._edit.repairs}
-        warnings = [row for row in version.warnings if row["code"] not in mended]
+        if self._repairer.splits_anew:
+            mended.add("near_duplicates_apart")
+        for row in version.warnings:
+            if row["code"] not in mended:
+                self._problems.add_row(row)
+        warnings = self._problems.rows()
         edits = {
             "classes": [
                 {"from": self._before[old], "to": self._classes.names[new]}
@@ -141,9 +171,19 @@ class _Work:
             ],
             "repairs": [[repair.code, repair.action] for repair in self._edit.repairs],
         }
+        said = {"warnings": warnings, "baselines": renamed(version.baselines, self._new_names())}
         if version.status == DatasetVersion.Status.REVIEW:
             # The edit belongs to the import that waits for it.
             layout = {**version.layout, "edits": edits}
-            return {"layout": layout, "warnings": warnings, "parent": version.parent}
+            return {**said, "layout": layout, "parent": version.parent}
         layout = {"format": copies.EDITED, "of": str(version.pk), "edits": edits}
-        return {"layout": layout, "warnings": warnings}
+        return {**said, "layout": layout}
+
+    def _new_names(self) -> dict[str, str | None]:
+        """Return what each class is called now; nothing for one that went or is one with others."""
+        index_of = self._classes.index_of
+        times = Counter(index_of.values())
+        return {
+            name: self._classes.names[index_of[old]] if times[index_of.get(old, -1)] == 1 else None
+            for old, name in enumerate(self._before)
+        }

@@ -1,7 +1,8 @@
 """A version as COCO: a JSON file a split, and the pictures in `images/<split>/`.
 
 The format: https://cocodataset.org/#format-data. The files are written while they are sent, the
-images of a split in one pass and their boxes in another, so that nothing grows with the version.
+images of a split in one pass and their boxes in another, so that nothing grows with the version. A
+picture of which nobody knows what is on it lies in the ZIP, but no file names it.
 """
 
 import json
@@ -11,7 +12,7 @@ from typing import Any
 from datasets.export_names import ArchiveNames
 from datasets.exporting import images_of, picture_chunks, splits_of
 from datasets.materialize import class_names
-from datasets.models import DatasetImage, DatasetVersion
+from datasets.models import DatasetVersion
 from storage.zip_stream import ZipMember
 
 _PIXEL_DIGITS = 2
@@ -39,19 +40,23 @@ def _file(version: DatasetVersion, split: str, names: ArchiveNames) -> Iterator[
     ]
     yield f'{{"info": {{}}, "licenses": [], "categories": {_json(categories)}, '.encode()
     yield b'"images": ['
-    yield from _listed(_image(image, names) for image in images_of(version, split))
+    yield from _listed(_images(version, split, names))
     yield b'], "annotations": ['
     yield from _listed(_annotations(version, split))
     yield b"]}\n"
 
 
-def _image(image: DatasetImage, names: ArchiveNames) -> dict[str, Any]:
-    return {
-        "id": image.position + 1,
-        "file_name": names.file_of(image),
-        "width": image.picture.width,
-        "height": image.picture.height,
-    }
+def _images(version: DatasetVersion, split: str, names: ArchiveNames) -> Iterator[dict[str, Any]]:
+    for image in images_of(version, split):
+        # Also of one that is not listed: later ones must not take its name.
+        file_name = names.file_of(image)
+        if image.is_labelled:
+            yield {
+                "id": image.position + 1,
+                "file_name": file_name,
+                "width": image.picture.width,
+                "height": image.picture.height,
+            }
 
 
 def _annotations(version: DatasetVersion, split: str) -> Iterator[dict[str, Any]]:

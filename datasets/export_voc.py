@@ -2,6 +2,9 @@
 
 The format: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/devkit_doc.pdf, section 9. Its pixels are
 counted from 1, so that the first edge of a box is one more than ours, and the last edge the same.
+
+A picture of which nobody knows what is on it has no XML, and stands in a list of its own: tools
+expect an XML of each one that `ImageSets/Main` names.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,7 +12,7 @@ from pathlib import PurePosixPath
 from xml.sax.saxutils import escape
 
 from datasets.export_names import ArchiveNames
-from datasets.exporting import images_of, picture_chunks, splits_of
+from datasets.exporting import has_unlabelled, images_of, picture_chunks, splits_of
 from datasets.formats.voc_xml import OWN_DATABASE
 from datasets.materialize import class_names
 from datasets.models import DatasetImage, DatasetVersion
@@ -23,23 +26,35 @@ def members(version: DatasetVersion) -> Iterator[ZipMember]:
     classes = class_names(version)
     text = "".join(f"{name}\n" for name in classes)
     yield ZipMember("classes.txt", iter([text.encode("utf-8")]), compress=True)
-    names = ArchiveNames()
-    for split in splits_of(version):
-        lines = _stems(version, split, names)
-        yield ZipMember(f"ImageSets/Main/{split}.txt", lines, compress=True)
+    yield from _lists(version, "Main", labelled=True)
+    if has_unlabelled(version):
+        yield from _lists(version, "Unlabelled", labelled=False)
     names = ArchiveNames()
     for split in splits_of(version):
         for image in images_of(version, split):
             file = names.file_of(image)
-            label = str(PurePosixPath(file).with_suffix(".xml"))
-            chunks = iter([_annotation(image, file, classes).encode("utf-8")])
-            yield ZipMember(f"Annotations/{label}", chunks, compress=True)
+            if image.is_labelled:
+                label = str(PurePosixPath(file).with_suffix(".xml"))
+                chunks = iter([_annotation(image, file, classes).encode("utf-8")])
+                yield ZipMember(f"Annotations/{label}", chunks, compress=True)
             yield ZipMember(f"JPEGImages/{file}", picture_chunks(image))
 
 
-def _stems(version: DatasetVersion, split: str, names: ArchiveNames) -> Iterator[bytes]:
+def _lists(version: DatasetVersion, folder: str, *, labelled: bool) -> Iterator[ZipMember]:
+    names = ArchiveNames()
+    for split in splits_of(version):
+        lines = _stems(version, split, names, labelled=labelled)
+        yield ZipMember(f"ImageSets/{folder}/{split}.txt", lines, compress=True)
+
+
+def _stems(
+    version: DatasetVersion, split: str, names: ArchiveNames, *, labelled: bool
+) -> Iterator[bytes]:
     for image in images_of(version, split):
-        yield f"{names.stem_of(image)}\n".encode()
+        # Also of one that is not listed: later ones must not take its name.
+        stem = names.stem_of(image)
+        if image.is_labelled == labelled:
+            yield f"{stem}\n".encode()
 
 
 def _annotation(image: DatasetImage, file: str, classes: Sequence[str]) -> str:

@@ -1,4 +1,7 @@
-"""A version in the YOLO layout: `data.yaml`, `images/<split>/`, `labels/<split>/`."""
+"""A version in the YOLO layout: `data.yaml`, `images/<split>/`, `labels/<split>/`.
+
+A picture of which nobody knows what is on it has no label file.
+"""
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -22,6 +25,8 @@ def members(version: DatasetVersion) -> Iterator[ZipMember]:
         picture = image.picture
         file = names[image.split].file_of(image)
         yield ZipMember(f"images/{image.split}/{file}", picture_chunks(image))
+        if not image.is_labelled:
+            continue
         text = label_text(image.boxes, picture.width, picture.height, digits=_DIGITS)
         label = str(PurePosixPath(file).with_suffix(".txt"))
         yield ZipMember(f"labels/{image.split}/{label}", iter([text.encode()]), compress=True)

@@ -7,6 +7,7 @@ on a phone's photo may be a speck to the model.
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
+from math import log
 from typing import Any
 
 from datasets.models import DatasetImage
@@ -23,6 +24,9 @@ GRID = 8
 _HUGE, _TWIN = 0.9, 0.9
 _MOST_EXAMPLES, _MOST_SIZES = 10, 6
 TINY, HUGE = "tiny", "huge"
+
+#: Sides of pictures as people name them, width to height.
+ASPECTS = ((1, 2), (9, 16), (2, 3), (3, 4), (1, 1), (4, 3), (3, 2), (16, 9), (2, 1))
 
 #: [class_index, x1, y1, x2, y2] in pixels.
 Row = Sequence[float]
@@ -73,11 +77,23 @@ class Health:
             ],
             "kinds_of_size": len(self._picture_sizes),
             "shapes": dict(self._shapes),
+            "aspects": self._aspects(),
             "suspicious": {
                 kind: {"pictures": self._suspicions[kind], "examples": examples}
                 for kind, examples in self._suspicious.items()
             },
         }
+
+    def _aspects(self) -> list[dict[str, Any]]:
+        """Return the proportions that pictures have, each as the nearest one that has a name."""
+        found: Counter[tuple[int, int]] = Counter()
+        for (width, height), count in self._picture_sizes.items():
+            found[_aspect(width, height)] += count
+        return [
+            {"aspect": f"{across}:{down}", "pictures": found[across, down]}
+            for across, down in ASPECTS
+            if found[across, down]
+        ]
 
     def _measure(self, row: Row, width: int, height: int) -> set[str]:
         _, x1, y1, x2, y2 = row
@@ -99,6 +115,11 @@ def _shape(width: int, height: int) -> str:
     if width == height:
         return "square"
     return "landscape" if width > height else "portrait"
+
+
+def _aspect(width: int, height: int) -> tuple[int, int]:
+    shape = log(width / height)
+    return min(ASPECTS, key=lambda aspect: abs(log(aspect[0] / aspect[1]) - shape))
 
 
 def _size(area: float, longest: int) -> str:

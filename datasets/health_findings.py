@@ -4,9 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import datasets.health_texts  # noqa: F401  registers the codes
 from datasets.class_table import ClassRow
+from datasets.health_figures import pictures_by_label
+from datasets.health_texts import BADGES
+from datasets.image_problems import UNLABELLED
 from datasets.models import DatasetImage, DatasetVersion
+from datasets.unreadable import unreadable_of
 from jobs.errors import describe
 
 #: Pictures of a class below which a model hardly learns it, as Custom Vision asks for at least.
@@ -16,8 +19,8 @@ FEW_PICTURES = 50
 #: Times more boxes of one class than of another that make a model prefer the first.
 UNBALANCED = 20
 _MOST_NAMES = 5
-#: What an import says of its pictures that matters to training, by how harmful it is.
-_OF_THE_IMPORT = ("split_leak", "near_duplicates_apart", "picture_unlabelled")
+#: What is said of the split that matters to training, by how harmful it is.
+_OF_THE_SPLIT = ("split_leak", "near_duplicates_apart")
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,13 @@ class Finding:
 
     Attributes:
         is_missing: nothing can be trained, or measured, before it is mended.
+        problem: code by which the gallery shows the pictures, where it can.
         examples: pictures that show it: {"image": id, "file_name": name}.
     """
 
     code: str
     is_missing: bool = False
+    problem: str = ""
     params: Mapping[str, Any] = field(default_factory=dict)
     examples: tuple[Mapping[str, str], ...] = ()
 
@@ -38,6 +43,11 @@ class Finding:
     def message(self) -> str:
         """What it is, in the reader's language."""
         return describe(self.code, self.params)[0]
+
+    @property
+    def badge(self) -> str:
+        """What is missing, in so few words that they fit on a badge."""
+        return str(BADGES.get(self.code, ""))
 
     @property
     def hint(self) -> str:
@@ -48,7 +58,8 @@ class Finding:
 def findings(version: DatasetVersion, classes: Iterable[ClassRow]) -> list[Finding]:
     """Return what was found, the most harmful first; what is missing comes before all else."""
     table = [row for row in classes if row.row.boxes]
-    found = [*_missing(table), *_of_classes(table), *_of_the_import(version)]
+    found = [*_missing(table), *_of_classes(table), *_of_the_split(version)]
+    found += _of_pictures(version)
     if version.images_total < FEW_PICTURES:
         found.append(Finding("health_few_pictures", params={"count": version.images_total}))
     return [*found, *_suspicious(version)]
@@ -98,10 +109,22 @@ def _names(rows: list[ClassRow]) -> dict[str, Any]:
     return {"count": len(rows), "names": names + (", …" if len(rows) > _MOST_NAMES else "")}
 
 
-def _of_the_import(version: DatasetVersion) -> list[Finding]:
+def _of_the_split(version: DatasetVersion) -> list[Finding]:
     counts = {row["code"]: row["count"] for row in version.warnings}
     return [
-        Finding(code, params={"count": counts[code]}) for code in _OF_THE_IMPORT if code in counts
+        Finding(code, params={"count": counts[code]}) for code in _OF_THE_SPLIT if code in counts
+    ]
+
+
+def _of_pictures(version: DatasetVersion) -> list[Finding]:
+    """Return what stays true of pictures however they are divided."""
+    unlabelled = pictures_by_label(version)["unlabelled"]
+    unreadable = sum(row["count"] for row in unreadable_of(version))
+    counts = {UNLABELLED: unlabelled, "health_unreadable": unreadable}
+    return [
+        Finding(code, problem=_in_gallery(version, code), params={"count": count})
+        for code, count in counts.items()
+        if count
     ]
 
 
@@ -110,9 +133,15 @@ def _suspicious(version: DatasetVersion) -> list[Finding]:
     return [
         Finding(
             f"health_{kind}",
+            problem=_in_gallery(version, f"health_{kind}"),
             params={"count": found[kind]["pictures"]},
             examples=tuple(found[kind]["examples"]),
         )
         for kind in ("twins", "tiny", "huge")
         if kind in found
     ]
+
+
+def _in_gallery(version: DatasetVersion, code: str) -> str:
+    """Return a code by which the gallery shows the pictures; nothing where it cannot."""
+    return code if code in version.health.get("problems", {}) else ""

@@ -1,8 +1,17 @@
 """What the health report of a version says, by codes, in words for people."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.utils.translation import gettext_lazy as _
 
 from jobs.errors import register
+
+#: What a version that is not ready lacks, as its badge says it.
+BADGES: Mapping[str, Any] = {
+    "health_nothing_to_train": _("Not ready to train: no box in the training set"),
+    "health_nothing_to_measure": _("Not ready to train: no box in the validation set"),
+}
 
 register(
     "health_nothing_to_train",
@@ -53,4 +62,9 @@ register(
     "health_huge",
     _("On {count} pictures a box covers nearly the whole picture."),
     _("Check whether it is meant: a box belongs around one thing."),
+)
+register(
+    "health_unreadable",
+    _("{count} files could not be read: what they show or say is missing."),
+    _("The health report lists them. Save them again, and add them by another import."),
 )

@@ -4,7 +4,7 @@ Import problems (problem_texts.py) are counted as they are met; these say which 
 of. Some are said by the source, the others are measured on what a version holds.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -21,9 +21,11 @@ MEASURED: Mapping[str, Any] = {
     "look_alike": _("Looks like another picture"),
     "no_box": _("No box"),
 }
+#: Nobody says what is on a picture; one that is said to be empty has only no box.
+UNLABELLED = "picture_unlabelled"
 #: Said by the import, and taken along by copies.
 SAID: Mapping[str, Any] = {
-    "picture_unlabelled": _("No usable label"),
+    UNLABELLED: _("No usable label"),
     "picture_twice": _("The same picture twice"),
     "picture_turned": _("Turned upright"),
     "picture_turn_doubtful": _("Boxes perhaps turned"),
@@ -46,11 +48,24 @@ SAID: Mapping[str, Any] = {
 }
 TITLES: Mapping[str, Any] = {**MEASURED, **SAID}
 
+#: [[x1, y1, x2, y2], …] in pixels: the boxes that a problem is of, where looking does not tell it.
+Corners = list[list[float]]
+#: What is odd about one image, by code.
+Odd = Mapping[str, Sequence[list[float]]]
+
 _BATCH = 1000
 
 
-def note(version: DatasetVersion, codes: Mapping[UUID, Iterable[str]]) -> None:
-    """Write which images of a version have which problems; other codes are ignored."""
+def plainly(codes: Collection[str]) -> Odd:
+    """Return problems that are of the whole image, or whose boxes can be told by looking."""
+    return dict.fromkeys(codes, ())
+
+
+def note(version: DatasetVersion, codes: Mapping[UUID, Odd]) -> None:
+    """Write which images of a version have which problems; other codes are ignored.
+
+    One that is there already is of the boxes that are told last.
+    """
     images, keys = DatasetImage.objects.filter(version=version), list(codes)
     places: dict[UUID, int] = {}
     for start in range(0, len(keys), _BATCH):
@@ -58,23 +73,36 @@ def note(version: DatasetVersion, codes: Mapping[UUID, Iterable[str]]) -> None:
         places |= dict(some.values_list("pk", "position"))
     ImageProblem.objects.bulk_create(
         (
-            ImageProblem(version_id=version.pk, image_id=image, position=places[image], code=code)
+            ImageProblem(
+                version_id=version.pk,
+                image_id=image,
+                position=places[image],
+                code=code,
+                boxes=list(boxes),
+            )
             for image, found in codes.items()
-            for code in found
+            for code, boxes in found.items()
             if code in TITLES
         ),
         batch_size=_BATCH,
-        ignore_conflicts=True,
+        update_conflicts=True,
+        unique_fields=["version", "code", "image"],
+        update_fields=["boxes"],
     )
 
 
-def codes_of(version: DatasetVersion, images: Iterable[UUID]) -> dict[UUID, list[str]]:
+def codes_of(version: DatasetVersion, images: Iterable[UUID]) -> dict[UUID, dict[str, Corners]]:
     """Return the problems of some images of a version."""
-    codes: dict[UUID, list[str]] = {}
+    codes: dict[UUID, dict[str, Corners]] = {}
     rows = ImageProblem.objects.filter(version=version, image__in=list(images))
-    for image, code in rows.order_by("code").values_list("image", "code"):
-        codes.setdefault(image, []).append(code)
+    for image, code, boxes in rows.order_by("code").values_list("image", "code", "boxes"):
+        codes.setdefault(image, {})[code] = boxes
     return codes
+
+
+def said(odd: Odd) -> Odd:
+    """Return what a copy of an image takes along: what was said of it, not what is measured."""
+    return {code: boxes for code, boxes in odd.items() if code in SAID}
 
 
 def counted(version: DatasetVersion) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Gives every picture of an import its split and its group, and tells of leaks in what is kept."""
+"""Gives every picture of an import its split and its group, and tells of leaks and what moved."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,7 +49,8 @@ class ImportSplit:
         """
         self.reporter.progress("split", 0, len(items))
         version, keep = self.job.version, self.job.keep_splits
-        items = with_groups(items, hashes, known_pictures(version.dataset_id))
+        known = known_pictures(version.dataset_id)
+        items = with_groups(items, hashes, known)
         self.reporter.raise_if_cancelled()
         split = assign(
             items,
@@ -62,8 +63,10 @@ class ImportSplit:
             self.problems.add("near_duplicates_apart", count=len(items))
         if split.made_here and keep and any(item.given for item in items):
             self.problems.add("splits_made_anew", count=len(items))
-        if not split.made_here:
-            self._tell_leaks(leaks(items, split.of, twins))
+        if not split.is_apart:
+            # Where the split is ours, what one ZIP says of a file twice does not count.
+            self._tell_leaks(leaks(items, split.of, {} if split.made_here else twins))
+        self._tell_moved(known.sides, split.of)
         self._save(split, items)
 
     def _tell_leaks(self, found: Iterable[Leak]) -> None:
@@ -74,6 +77,15 @@ class ImportSplit:
                 other = leak.other_name or self._name(leak.other)
                 example = f"{self._name(leak.key)} ~ {other}"
             self.problems.add("split_leak", example)
+
+    def _tell_moved(self, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+        """Report known pictures that lie on another side now, by what a ZIP brings."""
+        moved = [key for key, side in before.items() if now.get(key, side) != side]
+        for number, key in enumerate(moved):
+            example = ""
+            if number < MOST_EXAMPLES:
+                example = f"{self._name(key)}: {before[key]} → {now[key]}"
+            self.problems.add("known_picture_moved", example)
 
     def _name(self, key: str) -> str:
         names = DatasetImage.objects.values_list("file_name", flat=True)

@@ -16,6 +16,8 @@ from datasets import services
 from datasets.forms import ZipImportForm
 from datasets.models import Dataset, Import
 from datasets.preview import preview_of
+from datasets.quota import quota_of
+from datasets.review_form import class_lines
 from datasets.uploads import stored_upload, taken_upload
 from jobs import queue
 from jobs.errors import UserError
@@ -46,6 +48,7 @@ def import_create(request: HttpRequest, project_id: UUID) -> HttpResponse:
         form=form,
         has_datasets=Dataset.objects.filter(project=project).exists(),
         max_bytes=settings.MAX_UPLOAD_BYTES,
+        quota=quota_of(project, user),
     )
 
 
@@ -54,7 +57,9 @@ def import_create(request: HttpRequest, project_id: UUID) -> HttpResponse:
 def import_detail(request: HttpRequest, import_id: UUID) -> HttpResponse:
     """Show how an import is doing, and afterwards what came in and what was left out."""
     job = _import(request, import_id)
-    report = preview_of(job.version) if job.status == Status.SUCCEEDED else {}
+    report: dict[str, Any] = {}
+    if job.status == Status.SUCCEEDED:
+        report = {**preview_of(job.version), "lines": class_lines(job.version)}
     return render_page(
         request, "datasets/import_detail.html", project=job.project, step="data", job=job, **report
     )

@@ -7,25 +7,28 @@ content, and rows of a version that nobody sees before it is ready, which the ne
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain, islice
-from uuid import UUID
+from itertools import islice
 
 from django.utils.translation import gettext as _
 
-from datasets import adding, cleaning, image_problems
-from datasets.adding import Classes, OwnCounts
+from datasets import adding, cleaning
+from datasets.adding import OwnCounts
 from datasets.arrived import Arrived
+from datasets.baselines import carried
+from datasets.image_problems import UNLABELLED, plainly
 from datasets.import_split import ImportSplit
+from datasets.labelling import Labelling
 from datasets.models import DatasetClass, DatasetImage, DatasetVersion, Import
 from datasets.pace import Pace
 from datasets.picture_pool import PicturePool
 from datasets.picture_store import Incoming, PictureStore, Placed
 from datasets.problems import Problems
 from datasets.remote_pictures import RemotePictures
-from datasets.sources.base import LabelState, PictureRecord, Source, SourceLost
+from datasets.sources.base import PictureRecord, Source, SourceLost
 from datasets.tally import Tally
-from datasets.turning import UPRIGHT, tells_turn, upright_pixels
-from datasets.twins import Twins, joined
+from datasets.turning import UPRIGHT
+from datasets.twins import Twins
+from datasets.unreadable import joined, unreadable_of
 from jobs import transitions
 from jobs.errors import LeaseLost, UserError, describe
 from jobs.reporter import Reporter
@@ -46,25 +49,21 @@ class Ingest:
     pool: PicturePool
     #: Images so far.
     arrived: Arrived = field(default_factory=Arrived)
-    #: What is added to, and the classes of both; known once it starts.
+    #: What is added to; known once it starts.
     earlier: DatasetVersion | None = None
-    classes: Classes = field(default_factory=Classes)
     #: Further records whose pictures have the same bytes as an earlier one.
     twins: dict[str, Twins] = field(default_factory=dict)
     #: Pictures that came as other files before: theirs by the digest of the file, and by which EXIF
     #: orientation files were turned that are kept upright.
     same: dict[str, str] = field(default_factory=dict)
     turned_by: dict[str, int] = field(default_factory=dict)
-    #: Images of which nobody says what is on them, by digest: where they were.
-    unlabelled: dict[str, str] = field(default_factory=dict)
-    #: What is odd about images whose rows are not written yet.
-    odd: dict[UUID, set[str]] = field(default_factory=dict)
     done: int = 0
     #: What of the source is here already, where it can tell without reading it.
     remote: RemotePictures | None = None
 
     def __post_init__(self) -> None:
         self.store = PictureStore(self.job, self.pool, self.problems)
+        self.labels = Labelling(self.version, self.problems)
         if self.remote:
             self.store.on_stored = self.remote.stored
         self.pace = Pace(self.source.total)
@@ -91,7 +90,7 @@ class Ingest:
             while chunk := list(islice(records, _CHUNK)):
                 self._bring_in(chunk)
             self._join_twins()
-            own = OwnCounts(self.classes, first_earlier=len(self.arrived))
+            own = OwnCounts(self.labels.classes, first_earlier=len(self.arrived))
             self._add_earlier()
             self._check()
             self._split()
@@ -113,13 +112,13 @@ class Ingest:
         self.reporter.log(text % found)
         self.reporter.progress("pictures", 0, self.source.total)
         self.earlier = adding.earlier_version(self.job)
-        self.classes = adding.joined_classes(self.earlier, self.source.classes)
+        self.labels.classes = adding.joined_classes(self.earlier, self.source.classes)
         with transitions.fenced(self.job):
             self.version.clear()
             DatasetVersion.objects.filter(pk=self.version.pk).update(parent=self.earlier)
             return DatasetClass.objects.bulk_create(
                 DatasetClass(version=self.version, index=index, name=name)
-                for index, name in enumerate(self.classes.names)
+                for index, name in enumerate(self.labels.classes.names)
             )
 
     def _add_earlier(self) -> None:
@@ -149,12 +148,7 @@ class Ingest:
         ]
         with transitions.fenced(self.job):
             DatasetImage.objects.bulk_create(images)
-            self._note_odd()
-
-    def _note_odd(self) -> None:
-        """Write what is odd about images since this was last done."""
-        image_problems.note(self.version, self.odd)
-        self.odd.clear()
+            self.labels.save()
 
     def _new_ones(
         self, chunk: list[PictureRecord], new: dict[str, PictureRecord]
@@ -217,15 +211,7 @@ class Ingest:
         if picture.sha256 in self.arrived.items:
             self.twins.setdefault(sha256, Twins()).add(record)
             return None
-        if record.state == LabelState.UNLABELLED:
-            self.unlabelled[picture.sha256] = record.key
-        orientation = placed.orientation
-        odd = {*record.problems, *picture.notes}
-        sight = (record.upright, record.tall)
-        boxes = self.classes.relabelled(upright_pixels(record.boxes, picture, orientation, sight))
-        if boxes and record.turn_unknown and not tells_turn(picture, orientation, record.tall):
-            self.problems.add("picture_turn_doubtful", record.key)
-            odd.add("picture_turn_doubtful")
+        boxes, odd = self.labels.read(record, placed)
         image = DatasetImage(
             version=self.version,
             picture=picture,
@@ -235,8 +221,7 @@ class Ingest:
             boxes=boxes,
         )
         self.arrived.add(image, record.split)
-        if odd:
-            self.odd[image.pk] = odd
+        self.labels.note(image.pk, odd)
         return image
 
     def _join_twins(self) -> None:
@@ -249,26 +234,20 @@ class Ingest:
             for key in twins.keys:
                 self.problems.add(code, key)
             if twins.is_labelled:
-                self.unlabelled.pop(sha256, None)
+                self.labels.unlabelled.pop(sha256, None)
             if is_here:
-                self.odd.setdefault(self.arrived.rows[sha256], set()).add(code)
+                self.labels.note(self.arrived.rows[sha256], plainly([code]))
                 self._join(sha256, twins, self.turned_by.get(came, UPRIGHT))
-        for sha256, key in self.unlabelled.items():
-            self.problems.add("picture_unlabelled", key)
-            self.odd.setdefault(self.arrived.rows[sha256], set()).add("picture_unlabelled")
+        for sha256, key in self.labels.unlabelled.items():
+            self.problems.add(UNLABELLED, key)
+            self.labels.note(self.arrived.rows[sha256], plainly([UNLABELLED]))
         with transitions.fenced(self.job):
-            self._note_odd()
+            self.labels.save()
 
     def _join(self, sha256: str, twins: Twins, orientation: int) -> None:
         rows = DatasetImage.objects.select_related("picture")
         image = rows.get(pk=self.arrived.rows[sha256])
-        came = [
-            self.classes.relabelled(upright_pixels(found, image.picture, orientation, sight))
-            for sight, found in twins.boxes()
-        ]
-        boxes, left_out = joined(image.boxes, chain(*came))
-        if left_out := left_out + twins.left_out:
-            self.problems.add("too_many_boxes", twins.keys[0], left_out)
+        boxes = self.labels.with_twins(image, twins, orientation)
         if boxes == image.boxes:
             return
         with transitions.fenced(self.job):
@@ -291,7 +270,8 @@ class Ingest:
 
     def _count(self, classes: list[DatasetClass], own: OwnCounts) -> Tally:
         """Count boxes and images a class, note where each occurs, and take the fingerprint."""
-        tally = Tally(self.version, classes)
+        unreadable = joined(self.problems.rows(), unreadable_of(self.earlier))
+        tally = Tally(self.version, classes, unreadable=unreadable)
         images = DatasetImage.objects.filter(version=self.version).select_related("picture")
         for chunk in images.in_chunks(_ROWS):
             self.reporter.raise_if_cancelled()
@@ -312,6 +292,7 @@ class Ingest:
         self.reporter.progress("finish", tally.images, tally.images)
         fields = tally.fields()
         fields |= {"warnings": self.problems.rows(), "layout": dict(self.source.layout)}
+        fields["baselines"] = carried([], self.earlier)
         if self.job.review:
             fields["status"] = DatasetVersion.Status.REVIEW
 

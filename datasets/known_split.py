@@ -1,24 +1,27 @@
 """Where pictures of an import belong: beside those that look like them, and where they were.
 
-Two models can be compared only if neither was trained on what measures the other: what the newest
-version of the dataset has keeps its side.
+Two models can be compared only if neither was trained on what measures the other: a picture keeps
+the side that it has in the newest version of the dataset that holds it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef
 
 from datasets.dealing import SIDES
-from datasets.models import DatasetVersion
+from datasets.models import DatasetImage, DatasetVersion
 from datasets.near_duplicates import near_duplicates
 from datasets.split import SplitItem
 
 
 @dataclass(frozen=True)
 class KnownPictures:
-    """The pictures of an earlier version, by the digest of their bytes.
+    """The pictures of earlier versions, by the digest of their bytes.
 
     Attributes:
-        sides: their splits.
+        sides: their splits, as they were last.
         hashes: their perceptual hashes, where they have one.
     """
 
@@ -26,13 +29,16 @@ class KnownPictures:
     hashes: Mapping[str, int] = field(default_factory=dict)
 
 
-def known_pictures(dataset_id: object) -> KnownPictures:
-    """Return the pictures of the newest version of a dataset that is ready."""
-    ready = DatasetVersion.objects.ready().filter(dataset=dataset_id)
-    newest = ready.order_by("-number").first()
-    if newest is None:
-        return KnownPictures()
-    rows = newest.images.values_list("picture__sha256", "split", "picture__perceptual_hash")
+def known_pictures(dataset_id: UUID) -> KnownPictures:
+    """Return the pictures of all ready versions of a dataset, each as the newest one has it."""
+    images = DatasetImage.objects.filter(
+        version__dataset=dataset_id, version__status=DatasetVersion.Status.READY
+    )
+    later = images.filter(
+        picture=OuterRef("picture"), version__number__gt=OuterRef("version__number")
+    )
+    newest = images.filter(~Exists(later.order_by()))
+    rows = newest.order_by().values_list("picture__sha256", "split", "picture__perceptual_hash")
     sides, hashes = {}, {}
     for sha256, side, number in rows:
         sides[sha256] = side
@@ -52,7 +58,7 @@ def with_groups(
     Args:
         items: whose keys are digests.
         hashes: of the items, by key; those without stand alone.
-        known: of an earlier version.
+        known: of earlier versions.
     """
     group: dict[str, str] = {}
     beside: dict[str, str] = {}

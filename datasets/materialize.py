@@ -1,4 +1,6 @@
-"""Lays a version out as files for the trainer: pictures that we verified, labels that we wrote.
+"""Lays a version out as files for an evaluation: pictures that we verified, labels that we wrote.
+
+A training gets its pictures prepared (training/data_layout.py), with labels from here.
 
 The list of what is written is closed: nothing that came in an archive (caches, side-car files, a
 `data.yaml`) reaches the training library, which would run some of it as code.

@@ -82,12 +82,17 @@ register(
 )
 register(
     "split_leak",
-    _("{count} pictures look like one in another split of the ZIP, or are the same."),
+    _("{count} pictures look like one in another split, or are the same."),
     _("The measured quality is better than the model. Split anew: such pictures stay together."),
 )
 register(
     "near_duplicates_apart",
     _("The pictures look so much alike that they could not be kept together on one side."),
     _("The measured quality is better than the model. Add pictures of other scenes."),
+)
+register(
+    "known_picture_moved",
+    _("{count} pictures lie in another split than in the last version that has them."),
+    _("Models of then and now cannot be compared. To keep them, do not keep the split of the ZIP."),
 )
 register("splits_made_anew", _("The splits of the ZIP could not be kept; it was split anew."))

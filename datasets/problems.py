@@ -1,9 +1,9 @@
 """What an import left out or repaired: counted by code, with a few examples, in little memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypedDict
+from typing import Any, TypedDict
 
 MOST_EXAMPLES = 10
 
@@ -32,6 +32,12 @@ class Problems:
         self._tallies: dict[str, _Tally] = {}
         #: Codes since somebody began to watch.
         self._seen: set[str] = set()
+
+    def add_row(self, row: Mapping[str, Any]) -> None:
+        """Count what a version stores of a kind."""
+        self.add(row["code"], count=row["count"])
+        examples = self._tallies[row["code"]].examples
+        examples += row["examples"][: MOST_EXAMPLES - len(examples)]
 
     def add(self, code: str, example: str = "", count: int = 1) -> None:
         """Count a problem.

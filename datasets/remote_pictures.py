@@ -49,8 +49,9 @@ class RemotePictures:
             LeaseLost: another attempt owns the import.
         """
         keep_until = timezone.now() + _KEPT
-        rows = [
-            RemotePicture(
+        # By their ids: a statement of PostgreSQL may not write a row twice.
+        rows = {
+            remote_id: RemotePicture(
                 project_id=self.job.project_id,
                 origin=self.job.origin,
                 remote_id=remote_id,
@@ -60,12 +61,12 @@ class RemotePictures:
             )
             for sha256, found in placed.items()
             for remote_id in self._coming.pop(sha256, ())
-        ]
+        }
         if not rows:
             return
         with transitions.fenced(self.job):
             RemotePicture.objects.bulk_create(
-                rows,
+                rows.values(),
                 update_conflicts=True,
                 unique_fields=["project", "origin", "remote_id"],
                 update_fields=["picture", "sha256", "keep_until"],

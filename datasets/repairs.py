@@ -1,6 +1,6 @@
 """What can be done about a problem in the labels, and does it to one picture after the other."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from datasets.copies import Rows
 from datasets.health import HUGE, TINY, is_suspicious, twins
-from datasets.image_problems import TITLES
+from datasets.image_problems import TITLES, Odd
 from datasets.models import DatasetImage, DatasetVersion
 from jobs.errors import UserError
 
@@ -60,8 +60,6 @@ _DONE: Mapping[str, Any] = {
     "split_leak": _("Keep the split that the ZIP brings"),
 }
 _AS_IT_IS = _("Keep them as they are")
-#: What a box at the edge of its picture may be away from it, in pixels.
-_EDGE = 0.01
 
 
 @dataclass(frozen=True)
@@ -131,43 +129,50 @@ class Repairer:
         self._actions = {repair.code: repair.action for repair in repairs}
         self._groups: set[int] = set()
 
+    def left_odd(self, odd: Odd) -> Odd:
+        """Return the problems that an image still has when its boxes are mended."""
+        return {
+            code: corners
+            for code, corners in odd.items()
+            if not (corners and self._actions.get(code) == Action.DROP_BOXES)
+        }
+
     @property
     def splits_anew(self) -> bool:
         """Whether the split is made anew."""
         return Action.SPLIT_ANEW in self._actions.values()
 
-    def mended(self, image: DatasetImage, codes: Collection[str]) -> Rows | None:
+    def mended(self, image: DatasetImage, odd: Odd) -> Rows | None:
         """Return the boxes that stay; nothing for an image that is left out.
 
         Args:
             image: with its picture.
-            codes: of its problems (image_problems.py).
+            odd: its problems.
         """
-        if any(self._actions.get(code) == Action.LEAVE_OUT for code in codes):
+        if any(self._actions.get(code) == Action.LEAVE_OUT for code in odd):
             return None
         if self._actions.get("look_alike") == Action.KEEP_ONE and image.group is not None:
             if image.group in self._groups:
                 return None
             self._groups.add(image.group)
         boxes = list(image.boxes)
-        for code in codes:
+        for code, corners in odd.items():
             if self._actions.get(code) == Action.DROP_BOXES:
-                gone = _boxes_of(code, image)
+                gone = _boxes_of(code, image, corners)
                 boxes = [row for row in boxes if row not in gone]
         return boxes
 
 
-def _boxes_of(code: str, image: DatasetImage) -> Rows:
-    """Return the boxes of an image that a problem is of."""
+def _boxes_of(code: str, image: DatasetImage, corners: Sequence[list[float]]) -> Rows:
+    """Return the boxes of an image that a problem is of.
+
+    Args:
+        corners: of those boxes, where only the import knew them.
+    """
     width, height = image.picture.width, image.picture.height
     if code == "health_twins":
         return twins(image.boxes)
     if code == "box_clipped":
-        return [row for row in image.boxes if _is_at_edge(row[1:], width, height)]
+        return [row for row in image.boxes if list(row[1:]) in corners]
     kind = {"health_tiny": TINY, "health_huge": HUGE}[code]
     return [row for row in image.boxes if is_suspicious(kind, row, width, height)]
-
-
-def _is_at_edge(corners: Any, width: int, height: int) -> bool:
-    x1, y1, x2, y2 = map(float, corners)
-    return min(x1, y1, width - x2, height - y2) < _EDGE

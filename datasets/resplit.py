@@ -7,6 +7,7 @@ from typing import Any
 from datasets import copies
 from datasets.copies import Copy, Plan, copied
 from datasets.models import DatasetClass, DatasetImage, DatasetVersion
+from datasets.problems import Problems
 from datasets.split import SplitItem, assign
 from jobs.errors import UserError
 
@@ -31,7 +32,11 @@ def divided(
         raise UserError("too_few_pictures")
     split = assign(items, ratio=split_ratio, test_ratio=test_ratio, seed=split_seed, keep=True)
     shares = (split_ratio, split_seed, test_ratio)
-    with copied(version, _plan(version, copies.RESPLIT, shares, split.of)) as copy:
+    problems = Problems()
+    if split.is_apart:
+        problems.add("near_duplicates_apart", count=len(items))
+    plan = _plan(version, copies.RESPLIT, shares, split.of, warnings=problems.rows())
+    with copied(version, plan) as copy:
         yield copy
 
 

@@ -12,6 +12,7 @@ from accounts.models import User
 from datasets import cleaning, copies, resplit
 from datasets.models import Dataset, DatasetVersion, Import, ImportSecret
 from datasets.names import printable
+from datasets.quota import quota_of
 from datasets.sources.custom_vision.address import Address
 from datasets.uploads import StoredUpload
 from datasets.versions import next_version
@@ -51,17 +52,19 @@ def create_import(
 
     Raises:
         UserError: the dataset is another project's, its name is taken, `split_shares`,
-            `upload_used`, or `dataset_busy`.
+            `upload_used`, `upload_quota`, or `dataset_busy`.
         ValidationError: the name is not one.
     """
     job = Import(pk=upload.import_id, project=project, created_by=user, source=Import.Source.ZIP)
     job.keep_splits, job.file_name = keep_splits, upload.file_name
     job.review, job.adds = review, adds
-    job.file.name = upload.name
+    job.file.name, job.file_size = upload.name, upload.size
     name = dataset_name or _name_after(job.file_name)
     with transaction.atomic():
         upload.claim()
         with _new_version(job, dataset, name, (split_ratio, split_seed, test_ratio)):
+            if not upload.has_row:  # one that came in pieces had its room from the start
+                quota_of(project, user, without=job).check(upload.size)
             queue.submit(job)
     upload.is_taken = True
     return job

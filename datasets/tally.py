@@ -9,20 +9,29 @@ from datasets.class_examples import ClassExamples
 from datasets.fingerprint import Fingerprint
 from datasets.health import Health
 from datasets.models import DatasetClass, DatasetImage, DatasetVersion, ImageClass
+from datasets.problems import ProblemRow
 
 
 class Tally:
     """The numbers of a version: images a split, boxes and images a class, fingerprint, health."""
 
-    def __init__(self, version: DatasetVersion, classes: Sequence[DatasetClass]) -> None:
+    def __init__(
+        self,
+        version: DatasetVersion,
+        classes: Sequence[DatasetClass],
+        *,
+        unreadable: Sequence[ProblemRow] = (),
+    ) -> None:
         """Start at nothing.
 
         Args:
             version: that is counted; its images come by `add`.
             classes: rows of the version, in the order of their indexes.
+            unreadable: files that it would hold too, had they been readable.
         """
         self._version = version
         self.classes = classes
+        self._unreadable = list(unreadable)
         self._fingerprint = Fingerprint([row.name for row in classes])
         self._health = Health()
         self._examples = ClassExamples()
@@ -34,7 +43,8 @@ class Tally:
     def add(self, images: Sequence[Any]) -> None:
         """Count images (with their pictures), and save what each of them holds, and is odd with."""
         ImageClass.objects.bulk_create([use for image in images for use in self._uses(image)])
-        odd = {image.pk: codes for image in images if (codes := self._measured(image))}
+        found = ((image, self._measured(image)) for image in images)
+        odd = {image.pk: image_problems.plainly(codes) for image, codes in found if codes}
         if odd:
             image_problems.note(self._version, odd)
 
@@ -94,5 +104,9 @@ class Tally:
             "test_images": self.of(DatasetImage.Split.TEST),
             "boxes": self._boxes.total(),
             "fingerprint": self._fingerprint.hexdigest(),
-            "health": {**self._health.row(), "problems": image_problems.counted(self._version)},
+            "health": {
+                **self._health.row(),
+                "problems": image_problems.counted(self._version),
+                "unreadable": self._unreadable,
+            },
         }

@@ -41,8 +41,11 @@ register(
 )
 register(
     "upload_quota",
-    _("The unfinished uploads of this project take {used_mb} MB; {limit_mb} MB are allowed."),
-    _("Finish or remove uploads that are on, or wait a day until they expire."),
+    _("Uploads of this project that are not imported yet take {used_mb} of {limit_mb} MB."),
+    _(
+        "Wait until its imports have ended, or finish or stop uploads that are on. What nobody goes"
+        " on with is removed after a day, the file of a failed import after a week."
+    ),
     status=413,
 )
 register(

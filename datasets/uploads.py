@@ -32,12 +32,14 @@ class StoredUpload:
         import_id: the id that the import has to get.
         is_taken: there is an import now that owns the file.
         has_row: it came in pieces; its row is to go when it is imported.
+        size: in bytes.
     """
 
     file_name: str
     import_id: uuid.UUID = field(default_factory=uuid.uuid4)
     is_taken: bool = False
     has_row: bool = False
+    size: int = 0
 
     @property
     def name(self) -> str:
@@ -61,7 +63,7 @@ def stored_upload(file: Any) -> Iterator[StoredUpload]:
     Raises:
         UserError: the disk is full.
     """
-    stored = StoredUpload(file_name(str(file.name or "")))
+    stored = StoredUpload(file_name(str(file.name or "")), size=int(file.size or 0))
     try:
         _store(stored.name, file)
         yield stored
@@ -84,7 +86,7 @@ def taken_upload(upload: Upload) -> Iterator[StoredUpload]:
     Raises:
         UserError: `upload_gone`, `upload_busy`, or the disk is full.
     """
-    stored = StoredUpload(upload.file_name, upload.pk, has_row=True)
+    stored = StoredUpload(upload.file_name, upload.pk, has_row=True, size=upload.length)
     part = arriving.path_of(upload.pk)
     lock = part.with_suffix(".lock")
     with arriving.held(lock, wait=_LONGEST_TAKE):

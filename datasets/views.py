@@ -122,7 +122,7 @@ def version_health(request: HttpRequest, version_id: UUID) -> HttpResponse:
         step="data",
         version=version,
         report=report,
-        charts=charts(version.health, report["classes"]),
+        charts=charts(version, report["classes"]),
     )
 
 
@@ -160,4 +160,5 @@ def _dataset(request: HttpRequest, dataset_id: UUID) -> Dataset:
 
 def _version(request: HttpRequest, version_id: UUID) -> Any:
     rows = DatasetVersion.objects.visible_to(request.user)
-    return get_object_or_404(rows.select_related("dataset__project", "import_job"), pk=version_id)
+    related = ("dataset__project", "import_job", "parent")
+    return get_object_or_404(rows.select_related(*related), pk=version_id)

@@ -43,7 +43,7 @@ from storage.downloads import stream_file
 class DetectionQuerySerializer(serializers.Serializer[Any]):
     """`?conf=`: count from another confidence than was asked for at first."""
 
-    conf = ConfidenceField(required=False, min_value=0.05)
+    conf = ConfidenceField(required=False)
 
 
 class DetectionViewSet(

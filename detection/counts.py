@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Found = Sequence[Any]
+#: Everything down to here is found and kept; a reader's threshold only filters.
+CONFIDENCE_FLOOR = 0.05
 
 
 def above(objects: Iterable[Found], conf: float) -> list[Found]:

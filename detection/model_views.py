@@ -11,8 +11,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 import detection.errors  # noqa: F401  registers the codes
 import training.errors  # noqa: F401  registers the codes
+from datasets.baselines import baseline_of
 from detection import services
-from detection.evaluation_tables import class_lines, confusion_rows, swatch
 from detection.forms import EvaluationForm, StageForm
 from detection.models import Evaluation
 from jobs import queue
@@ -20,6 +20,7 @@ from jobs.errors import UserError
 from jobs.states import Status
 from projects.access import EDITORS
 from projects.pages import current_user, render_page, require_role
+from training.class_tables import class_lines, confusion_rows, figure_lines
 from training.models import TrainedModel
 from training.services import update_model
 
@@ -69,13 +70,15 @@ def evaluation_create(request: HttpRequest, model_id: UUID) -> HttpResponse:
 def evaluation_detail(request: HttpRequest, evaluation_id: UUID) -> HttpResponse:
     """Show how an evaluation is doing, and afterwards what it found: counts first."""
     row = _evaluation(request, evaluation_id)
+    baseline = baseline_of(row.dataset_version, row.model.dataset_version)
     return render_page(
         request,
         "detection/evaluation_detail.html",
         project=row.project,
         step="training",
         job=row,
-        lines=class_lines(row.result, row.model.classes),
+        lines=class_lines(row.result, row.model.classes, baseline),
+        baseline=baseline,
         confusion=confusion_rows(row.result),
         worst=row.result.get("worst_images", []),
     )
@@ -104,6 +107,7 @@ def _model_page(
     )
     done = [row for row in evaluations if row.status == Status.SUCCEEDED]
     per_class = model.metrics.get("per_class") or []
+    baseline = baseline_of(model.dataset_version)
     return render_page(
         request,
         "detection/model_detail.html",
@@ -114,7 +118,8 @@ def _model_page(
         form=form or EvaluationForm(model=model),
         evaluations=evaluations,
         newest=done[0] if done else None,
-        classes=[{**row, "css": swatch(index)} for index, row in enumerate(per_class)],
+        classes=figure_lines(per_class, baseline),
+        baseline=baseline,
     )
 
 
@@ -126,5 +131,5 @@ def _model(request: HttpRequest, model_id: UUID) -> Any:
 
 def _evaluation(request: HttpRequest, evaluation_id: UUID) -> Any:
     rows = Evaluation.objects.visible_to(request.user)
-    related = ("project", "model", "dataset_version__dataset")
+    related = ("project", "model__dataset_version", "dataset_version__dataset")
     return get_object_or_404(rows.select_related(*related), pk=evaluation_id)

@@ -59,7 +59,7 @@ class DetectionImageQuerySet(ScopedQuerySet):
 
 
 class DetectionImage(models.Model):
-    """One picture of a detection with all that was found on it down to the floor of 0.05."""
+    """One picture of a detection with all that was found on it down to the floor (`counts.py`)."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     detection = models.ForeignKey(Detection, on_delete=models.CASCADE, related_name="images")

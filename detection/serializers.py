@@ -2,12 +2,15 @@
 
 from typing import Any
 
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from datasets.models import DatasetImage, DatasetVersion
 from detection import counts
+from detection.counts import CONFIDENCE_FLOOR
 from detection.models import Detection, DetectionImage, Evaluation
 from detection.services import DEFAULT_CONF, DEFAULT_IOU
 from jobs.serializers import JobErrorSerializer, JobSerializerMixin, error_of
@@ -20,14 +23,27 @@ from projects.serializer_base import (
 )
 from training.models import TrainedModel
 
+_CONFIDENCE_HELP = (
+    f"Only what the model is so sure of is counted. Everything from {CONFIDENCE_FLOOR} on is kept, "
+    "so that another `conf` may be asked for later; a lower one is refused."
+)
 _COUNTS = serializers.DictField(child=serializers.IntegerField())
 
 
-class ConfidenceField(serializers.FloatField):
-    """A confidence or an overlap, 0..1."""
+class ShareField(serializers.FloatField):
+    """A number up to 1; one out of range is answered with the range."""
+
+    def __init__(self, *, least: float = 0.0, **kwargs: Any) -> None:
+        said = format_lazy(_("Must be between {minimum} and {maximum}."), minimum=least, maximum=1)
+        messages: dict[str, Any] = {"min_value": said, "max_value": said}
+        super().__init__(min_value=least, max_value=1.0, error_messages=messages, **kwargs)
+
+
+class ConfidenceField(ShareField):
+    """A confidence; nothing is kept below the floor, so nothing could be counted from there."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"min_value": 0.0, "max_value": 1.0, **kwargs})
+        super().__init__(least=CONFIDENCE_FLOOR, help_text=_CONFIDENCE_HELP, **kwargs)
 
 
 class BoxSerializer(serializers.Serializer[Any]):
@@ -191,7 +207,7 @@ class NewDetectionSerializer(ScopedSerializer):
     project = ProjectField(required=False)
     images = serializers.ListField(child=serializers.FileField(allow_empty_file=True))
     conf = ConfidenceField(default=DEFAULT_CONF)
-    iou = ConfidenceField(default=DEFAULT_IOU)
+    iou = ShareField(default=DEFAULT_IOU)
     wait = serializers.FloatField(default=30.0, min_value=0.0, max_value=60.0)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -236,7 +252,7 @@ class EvaluationSerializer(JobSerializerMixin, ScopedModelSerializer):
     )
     split = serializers.ChoiceField(choices=DatasetImage.Split.choices, default="val")
     conf = ConfidenceField(default=DEFAULT_CONF)
-    iou = ConfidenceField(default=DEFAULT_IOU)
+    iou = ShareField(default=DEFAULT_IOU)
     metrics = serializers.SerializerMethodField()
     per_class = serializers.SerializerMethodField()
     confusion = serializers.SerializerMethodField()

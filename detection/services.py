@@ -32,7 +32,7 @@ def start_detection(
 
     Args:
         pictures: files with `name` and `size`; nothing in them is trusted.
-        conf: confidence from which objects are counted, 0..1.
+        conf: confidence from which objects are counted, from `counts.CONFIDENCE_FLOOR` to 1.
 
     Raises:
         UserError: no pictures, too many, or a model of another project.

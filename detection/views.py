@@ -15,15 +15,15 @@ from django.views.decorators.http import require_POST, require_safe
 
 import detection.errors  # noqa: F401  registers the codes
 from detection import counts, intake, services
-from detection.evaluation_tables import swatch
 from detection.models import Detection, DetectionImage
 from projects.access import EDITORS
 from projects.models import Project
 from projects.pages import get_project, render_page, require_role
+from training.class_tables import swatch
 from training.models import TrainedModel
 
 _DETECTIONS_A_PAGE = 20
-_LOWEST, _HIGHEST = 0.05, 0.95
+_HIGHEST = 0.95
 
 
 @require_safe
@@ -107,7 +107,7 @@ def threshold_of(model: TrainedModel) -> float:
     best = model.metrics.get("recommended_confidence")
     if not isinstance(best, int | float):
         return services.DEFAULT_CONF
-    return min(max(float(best), _LOWEST), _HIGHEST)
+    return min(max(float(best), counts.CONFIDENCE_FLOOR), _HIGHEST)
 
 
 def _models(project: Project) -> list[Any]:

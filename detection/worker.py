@@ -3,10 +3,11 @@
 from typing import Any
 
 from jobs.worker import InProcessWorker
+from training.card_worker import CardWorker
 
 
-class DetectionWorker(InProcessWorker):
-    """Keeps models and picture decoders warm between requests."""
+class DetectionWorker(CardWorker, InProcessWorker):
+    """Keeps models and picture decoders warm between requests; may share its card."""
 
     def work(self, *args: Any, **kwargs: Any) -> bool:
         """Load the library, then serve: nobody waits the seconds that this takes."""

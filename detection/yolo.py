@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detection.counts import CONFIDENCE_FLOOR
+
 log = logging.getLogger(__name__)
 
-#: Everything down to here is found and kept; a client's threshold only filters.
-CONFIDENCE_FLOOR = 0.05
 #: Models kept in memory; a nano takes about 30 MB, an extra large one 250 MB.
 _MOST_LOADED = 3
 _BATCH = 8

@@ -7,3 +7,7 @@ class JobsConfig(AppConfig):
     """Names the app."""
 
     name = "jobs"
+
+    def ready(self) -> None:
+        """Take part in the housekeeping."""
+        import jobs.leftovers  # noqa: F401

@@ -105,6 +105,10 @@ class Drained(JobSignal):
     """The worker is leaving; the job goes back to the queue without using up an attempt."""
 
 
+class Paused(Drained):
+    """A person laid the job aside; it waits until they let it go on."""
+
+
 class Interrupted(JobSignal):
     """The work was cut off through no fault of the job: it goes back to the queue as a loss.
 
@@ -143,7 +147,13 @@ register(
 )
 register(
     "not_resumable",
-    _("Only a failed or canceled job can go on."),
+    _("Only a paused, failed or canceled job can go on."),
     _("Start a new one instead."),
+    status=409,
+)
+register(
+    "ending",
+    _("This is about to end already."),
+    _("Wait until it has ended; it can go on later."),
     status=409,
 )

@@ -11,7 +11,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 
 from jobs import transitions
 from jobs.errors import LeaseLost
-from jobs.models import Job
+from jobs.models import Job, PausableJob
 from jobs.reporter import FLUSH_SECONDS, Reporter
 from jobs.states import HELD, Status
 
@@ -80,10 +80,15 @@ class _Keeper:
 
     def _look_for_wishes(self) -> None:
         rows = type(self.job)._default_manager.filter(pk=self.job.pk, attempt=self.job.attempt)
-        row = rows.values("status", "cancel_requested_at").first()
+        may_pause = isinstance(self.job, PausableJob)
+        wishes = ["cancel_requested_at", *(["paused_at"] if may_pause else [])]
+        row = rows.values("status", *wishes).first()
         if row is None or row["status"] not in HELD:
             raise LeaseLost
         if row["status"] == Status.STOPPING:
             self.reporter.stop.set()
         if row["cancel_requested_at"] is not None:
             self.reporter.cancel.set()
+        if row.get("paused_at") is not None:
+            self.reporter.pause.set()
+        self.reporter.in_touch_at = time.monotonic()

@@ -1,15 +1,16 @@
 """The abstract job and its events; imports, trainings, evaluations and detections inherit them."""
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import DateTimeField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+import jobs.worker_rows  # noqa: F401  the model of workers belongs to this app too
 from jobs.states import ACTIVE, HELD, Status
 
 #: A lease that has run out long ago: what an unclaimed job carries, because a NULL never expires.
@@ -17,6 +18,21 @@ NO_LEASE = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: In a fixed order, or every run of makemigrations would find another constraint.
 _ACTIVE_IN_ORDER = [status.value for status in Status if status in ACTIVE]
+
+
+def lease_end(leases: int = 1) -> Any:
+    """Return when a lease (or so many of them) that is taken now ends, by the database's clock."""
+    length = timedelta(seconds=leases * settings.JOB_LEASE_SECONDS)
+    return ExpressionWrapper(Now() + length, output_field=DateTimeField())
+
+
+def lease_is_over() -> Q:
+    """Return what is true of a lease that nobody keeps any more.
+
+    One that ends later than any lease could was taken before the database's clock was set back;
+    whoever still keeps it has renewed it since, by the new time.
+    """
+    return Q(lease_until__lt=Now()) | Q(lease_until__gt=lease_end(2))
 
 
 class JobQuerySet(models.QuerySet[Any]):
@@ -30,17 +46,19 @@ class JobQuerySet(models.QuerySet[Any]):
         """Jobs that a worker holds, or held when it was last heard of."""
         return self.filter(status__in=HELD)
 
+    def waiting(self) -> Self:
+        """Jobs that wait for a worker."""
+        return self.filter(status=Status.QUEUED)
+
     def claimable(self) -> Self:
         """Jobs that wait for a worker of this release."""
-        return self.filter(
-            status=Status.QUEUED,
-            cancel_requested_at__isnull=True,
-            spec_version__lte=self.model.newest_spec,
+        return self.waiting().filter(
+            cancel_requested_at__isnull=True, spec_version__lte=self.model.newest_spec
         )
 
     def silent(self) -> Self:
         """Jobs whose worker let the lease run out, by the database's clock."""
-        return self.held().filter(lease_until__lt=Now())
+        return self.held().filter(lease_is_over())
 
 
 class Job(models.Model):
@@ -105,6 +123,24 @@ class Job(models.Model):
         """Whether it has not ended yet."""
         return self.status in ACTIVE
 
+    @property
+    def heard_at(self) -> datetime | None:
+        """When the worker of a held job was last heard of, where that is too long ago; else None.
+
+        By our own clock: this is told to people, and decides nothing.
+        """
+        if self.status not in HELD or self.lease_until >= timezone.now():
+            return None
+        return self.lease_until - timedelta(seconds=settings.JOB_LEASE_SECONDS)
+
+    @classmethod
+    def claim_columns(cls, job_id: Any) -> dict[str, Any]:
+        """Return further columns that a claim writes; called in its transaction, before it.
+
+        A job whose claim depends on other rows locks them here.
+        """
+        return {}
+
     def moved(self) -> None:
         """Hear of a new status, in the transaction that writes it.
 
@@ -115,6 +151,36 @@ class Job(models.Model):
     def event_model(cls) -> "type[JobEvent]":
         """Return the concrete event model of this job."""
         return cls._meta.get_field("events").related_model  # type: ignore[return-value]
+
+
+class PausableQuerySet(JobQuerySet):
+    """Jobs that a person may lay aside."""
+
+    def waiting(self) -> Self:
+        """Jobs that wait for a worker, and not for a person."""
+        return super().waiting().filter(paused_at__isnull=True)
+
+
+class PausableJob(Job):
+    """A job that a person may lay aside: its worker leaves it, and none takes it meanwhile.
+
+    No status of its own: it is queued, and nobody may claim it until the pause ends.
+    """
+
+    paused_at = models.DateTimeField(null=True, blank=True, help_text="a person laid it aside")
+
+    class Meta(Job.Meta):
+        abstract = True
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it lies aside."""
+        return self.status == Status.QUEUED and self.paused_at is not None
+
+    @property
+    def is_pausing(self) -> bool:
+        """Whether its worker is about to leave it."""
+        return self.status in HELD and self.paused_at is not None
 
 
 class EventQuerySet(models.QuerySet[Any]):

@@ -1,6 +1,7 @@
 """Delivery: rings RQ's queue for rows that wait. Redis may be away; `reconcile` rings again."""
 
 import logging
+from typing import Any
 
 import redis
 import rq
@@ -32,18 +33,35 @@ def deliver(job: Job, *, at_front: bool = False) -> bool:
         False where Redis is away: the row stays queued and the reconciler delivers it.
     """
     try:
-        rq_queue(job.queue).enqueue_call(
-            func=job.task,
-            args=(str(job.pk),),
-            job_id=delivery_id(job),
-            timeout=-1,
-            ttl=_LIFETIME_SECONDS,
-            at_front=at_front,
-        )
+        _ring(job.queue, job.task, str(job.pk), delivery_id(job), at_front=at_front)
     except redis.RedisError as error:
         log.warning("Job %s waits in the database: Redis is away (%s)", job, type(error).__name__)
         return False
     return True
+
+
+def deliver_again(delivery: Any, name: str, *, at_front: bool = False) -> None:
+    """Put a delivery that was fetched back on its queue: another worker is to do it.
+
+    Args:
+        delivery: RQ's job, one that `delivery.task_in` has found to be ours.
+        name: the queue that it came from.
+    """
+    try:
+        _ring(name, delivery.func_name, delivery.args[0], delivery.id, at_front=at_front)
+    except redis.RedisError:
+        log.info("Redis is away; the reconciler delivers %s again", delivery.id)
+
+
+def _ring(name: str, task: str, job_id: str, delivered_as: str, *, at_front: bool) -> None:
+    rq_queue(name).enqueue_call(
+        func=task,
+        args=(job_id,),
+        job_id=delivered_as,
+        timeout=-1,
+        ttl=_LIFETIME_SECONDS,
+        at_front=at_front,
+    )
 
 
 def delivery_id(job: Job) -> str:

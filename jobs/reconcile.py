@@ -23,6 +23,7 @@ from django.db.models import DateTimeField, ExpressionWrapper
 from django.db.models.functions import Now
 
 from jobs import queue, transitions
+from jobs.identity import is_dead
 from jobs.models import Job
 from jobs.registry import job_models
 from jobs.states import HELD, Status
@@ -31,6 +32,11 @@ log = logging.getLogger(__name__)
 
 #: A delivery on its way is not lost yet; one too many does no harm.
 _GRACE = timedelta(seconds=5)
+#: The seconds since 1970 by the database's clock.
+_CLOCK = {
+    "sqlite": "SELECT (julianday('now') - 2440587.5) * 86400.0",
+    "postgresql": "SELECT extract(epoch FROM clock_timestamp())::float8",
+}
 
 
 @dataclass
@@ -44,14 +50,16 @@ class Outcome:
 class Reconciler:
     """Passes in a loop, with a memory of how long the database has been there.
 
-    After a time without database (or a sleep of the machine) all leases have run out, and their
-    holders live: they are given the time of two renewals to be heard before they count as silent.
+    After a time without database (or a sleep of the machine, or another time on its clock) all
+    leases have run out, and their holders live: they are given the time of two renewals to be heard
+    before they count as silent.
     """
 
     def __init__(self) -> None:
         self._settle_seconds = 2 * settings.JOB_RENEW_SECONDS
         self._there_since: float | None = None
-        self._seen_at = self._wall_seen_at = 0.0
+        self._seen_at = 0.0
+        self._clock_ahead: float | None = None
 
     def run_pass(self) -> Outcome:
         """Do one pass.
@@ -60,29 +68,35 @@ class Reconciler:
             DatabaseError, InterfaceError: the database is away.
         """
         try:
-            outcome = reconcile(take_back=self._is_settled(took=_seconds_to_write()))
+            took, clock = _look_at_database()
+            outcome = reconcile(take_back=self._is_settled(took=took, clock=clock))
         except (DatabaseError, InterfaceError):
             self._there_since = None
             raise
-        self._seen_at, self._wall_seen_at = time.monotonic(), time.time()
+        self._seen_at = time.monotonic()
         return outcome
 
-    def _is_settled(self, *, took: float) -> bool:
-        now, wall = time.monotonic(), time.time()
-        # The monotonic clock stands still while a machine sleeps, the other one does not.
-        gap = max(now - self._seen_at, wall - self._wall_seen_at)
-        lease = settings.JOB_LEASE_SECONDS
-        if self._there_since is None or gap > lease / 2 or took > lease / 4:
+    def _is_settled(self, *, took: float, clock: float) -> bool:
+        now, lease = time.monotonic(), settings.JOB_LEASE_SECONDS
+        # Ours stands still while a machine sleeps; the database's does not, and may be set.
+        before, self._clock_ahead = self._clock_ahead, clock - now
+        jump = abs(self._clock_ahead - before) if before is not None else 0.0
+        is_calm = max(now - self._seen_at, jump) <= lease / 2 and took <= lease / 4
+        if self._there_since is None or not is_calm:
             self._there_since = now
         return bool(now - self._there_since >= self._settle_seconds)
 
 
-def _seconds_to_write() -> float:
-    """Measure how long it takes until we might write: SQLite may be locked, and yet be read."""
+def _look_at_database() -> tuple[float, float]:
+    """Return how long it takes until we might write, and what time it is there.
+
+    SQLite may be locked, and yet be read.
+    """
     began = time.monotonic()
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    return time.monotonic() - began
+        cursor.execute(_CLOCK[connection.vendor])
+        clock = float(cursor.fetchone()[0])
+    return time.monotonic() - began, clock
 
 
 def reconcile(*, grace: timedelta = _GRACE, take_back: bool = True) -> Outcome:
@@ -93,7 +107,8 @@ def reconcile(*, grace: timedelta = _GRACE, take_back: bool = True) -> Outcome:
             for job in model.objects.silent():
                 outcome.taken_back += _take_back(job, only_if_expired=True)
         old = ExpressionWrapper(Now() - grace, output_field=DateTimeField())
-        waiting = model.objects.filter(status=Status.QUEUED, queued_at__lt=old)
+        # What nobody may take yet would only be fetched in vain, again and again.
+        waiting = model.objects.claimable().filter(queued_at__lt=old)
         outcome.delivered += _deliver(model, list(waiting.order_by("queued_at")))
     return outcome
 
@@ -109,6 +124,17 @@ def worker_gone(*, worker: str, counts_as_loss: bool = True) -> int:
         for job in model.objects.filter(worker=worker, status__in=HELD):
             count += _take_back(job, counts_as_loss=counts_as_loss)
     return count
+
+
+def take_back_from_the_dead() -> int:
+    """Take back at once what workers held whose processes are seen to be dead from here.
+
+    Returns:
+        How many jobs they held.
+    """
+    held = [model.objects.held().values_list("worker", flat=True) for model in job_models()]
+    holders = {worker for workers in held for worker in workers}
+    return sum(worker_gone(worker=worker) for worker in sorted(holders) if is_dead(worker))
 
 
 def _take_back(job: Job, **how: Any) -> int:

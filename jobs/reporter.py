@@ -9,7 +9,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.utils import timezone
 
 from jobs import transitions
-from jobs.errors import CancelRequested, Drained, LeaseLost
+from jobs.errors import CancelRequested, Drained, LeaseLost, Paused
 from jobs.frames import Frame, plain
 from jobs.log_lines import LineGate, clean_lines
 from jobs.models import Job, JobEvent
@@ -32,10 +32,13 @@ class Reporter:
         self.job = job
         self.cancel = threading.Event()
         self.stop = threading.Event()
+        self.pause = threading.Event()
         self.drain = drain or threading.Event()
         self.lost = threading.Event()
         #: Set where the keeper should look at once.
         self.wake = threading.Event()
+        #: When the keeper last heard from the database, by `time.monotonic()`.
+        self.in_touch_at = time.monotonic()
         self._memory = threading.Lock()
         self._writing = threading.Lock()
         self._gate = LineGate()
@@ -127,12 +130,15 @@ class Reporter:
         Raises:
             LeaseLost: another attempt owns the job; write nothing more.
             CancelRequested: a person canceled.
+            Paused: a person laid the job aside.
             Drained: the worker is leaving.
         """
         if self.lost.is_set():
             raise LeaseLost
         if self.cancel.is_set():
             raise CancelRequested
+        if self.pause.is_set():
+            raise Paused
         if self.drain.is_set():
             raise Drained
 

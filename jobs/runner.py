@@ -12,7 +12,7 @@ from django.utils import translation
 
 from jobs import queue, transitions
 from jobs.errors import CancelRequested, Drained, Interrupted, LeaseLost, UserError
-from jobs.identity import leaving, worker_name
+from jobs.identity import giving_back, leaving, worker_name
 from jobs.keeper import lease_kept
 from jobs.models import Job
 from jobs.patience import persist
@@ -43,7 +43,7 @@ def run_job(model: type[J], job_id: str, work: Work[J]) -> bool:
     if job is None:
         log.info("Nothing to claim: %s %s", model.slug, job_id)
         return False
-    reporter = Reporter(job, drain=leaving)
+    reporter = Reporter(job, drain=giving_back)
     with lease_kept(job, reporter), _language_of(job):
         _conclude(job, reporter, _attempt(job, reporter, work))
     return True

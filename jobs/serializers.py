@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from jobs.errors import describe
 from jobs.models import Job
-from jobs.states import Status
+from jobs.states import HELD, Status
 
 
 class ProgressSerializer(serializers.Serializer[Any]):
@@ -83,11 +83,17 @@ class TicketSerializer(serializers.Serializer[Any]):
 
 
 def progress_of(job: Job) -> dict[str, Any]:
-    """Return progress with every key of the contract."""
+    """Return progress with every key of the contract.
+
+    Only while somebody is at work there is a time left: a job that waits again, that has ended, or
+    whose worker is silent keeps how far it came.
+    """
     blank = {"phase": job.status, "done": 0, "total": 0, "percent": 0.0, "eta_seconds": None}
     progress = {**blank, **job.progress}
+    if job.status not in HELD or job.heard_at is not None:
+        progress["eta_seconds"] = None
     if job.status == Status.SUCCEEDED:
-        progress |= {"percent": 100.0, "eta_seconds": None}
+        progress["percent"] = 100.0
     return progress
 
 

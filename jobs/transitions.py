@@ -6,20 +6,18 @@ means that it was right; no row means that somebody else owns the job now, and n
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import DateTimeField, ExpressionWrapper, F
+from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Now
 
 from jobs import events, notices
 from jobs.errors import LeaseLost, UserError
 from jobs.frames import Frame
-from jobs.models import NO_LEASE, Job, JobEvent
-from jobs.states import HELD, RETRIABLE, SOURCES, TERMINAL, Status
+from jobs.models import NO_LEASE, Job, JobEvent, PausableJob, lease_end, lease_is_over
+from jobs.states import ACTIVE, HELD, RETRIABLE, SOURCES, TERMINAL, Status
 
 J = TypeVar("J", bound=Job)
 JobId = str | UUID
@@ -39,6 +37,7 @@ def claim(model: type[J], job_id: JobId, *, worker: str) -> J | None:
     if seen is None:
         return None
     with transaction.atomic():
+        more = model.claim_columns(job_id)
         claimed = (
             rows.claimable()
             .filter(attempt=seen)
@@ -49,6 +48,7 @@ def claim(model: type[J], job_id: JobId, *, worker: str) -> J | None:
                 lease_until=lease_end(),
                 started_at=Coalesce(F("started_at"), Now()),
                 last_seq=F("last_seq") + 1,
+                **more,
             )
         )
         if not claimed:
@@ -157,6 +157,39 @@ def request_cancel(job: Job) -> None:
     job.refresh_from_db()
 
 
+def request_pause(job: PausableJob) -> None:
+    """Lay a job aside: at once where it waits, by a flag that its worker polls where it runs.
+
+    Raises:
+        UserError: `not_active`, it has ended; `ending`, it is about to.
+    """
+    with transaction.atomic():
+        row = _locked(type(job), pk=job.pk)
+        if row is None or row.status in TERMINAL:
+            raise UserError("not_active")
+        if row.status == Status.STOPPING or row.cancel_requested_at is not None:
+            raise UserError("ending")
+        if row.paused_at is None:
+            _record_pause(row, paused_at=Now())
+    job.refresh_from_db()
+
+
+def end_pause(job: PausableJob) -> None:
+    """Let a job that lies aside wait for a worker again, before those who came after it.
+
+    Raises:
+        UserError: `not_resumable`, it does not lie aside.
+    """
+    with transaction.atomic():
+        row = _locked(type(job), pk=job.pk, status__in=ACTIVE, paused_at__isnull=False)
+        if row is None:
+            raise UserError("not_resumable")
+        # The pause is no waiting: nobody gets ahead of others by it, or loses what they waited.
+        pause = _now(row) - row.paused_at
+        _record_pause(row, paused_at=None, queued_at=row.queued_at + pause)
+    job.refresh_from_db()
+
+
 def take_back(
     job: Job,
     *,
@@ -175,9 +208,9 @@ def take_back(
     Returns:
         The new status, or None where this attempt did not hold the job any more.
     """
-    silent = {"lease_until__lt": Now()} if only_if_expired else {}
+    silent = lease_is_over() if only_if_expired else Q()
     with transaction.atomic():
-        row = _locked(type(job), pk=job.pk, attempt=job.attempt, status__in=HELD, **silent)
+        row = _locked(type(job), silent, pk=job.pk, attempt=job.attempt, status__in=HELD)
         if row is None:
             return None
         losses = row.losses + 1 if counts_as_loss else row.losses
@@ -204,15 +237,9 @@ def requeue(job: Job) -> None:
         raise UserError("not_resumable")
 
 
-def lease_end() -> Any:
-    """Return the end of a lease taken now, by the database's clock."""
-    length = timedelta(seconds=settings.JOB_LEASE_SECONDS)
-    return ExpressionWrapper(Now() + length, output_field=DateTimeField())
-
-
 def _move(job: Job, to: Status, sources: frozenset[Status], **fields: Any) -> bool:
     if to in TERMINAL:
-        fields = {"finished_at": Now(), "lease_until": NO_LEASE, **fields}
+        fields = {"finished_at": Now(), "lease_until": NO_LEASE, **_not_paused(job), **fields}
     elif to == Status.QUEUED:
         fields = {"finished_at": None, "lease_until": NO_LEASE, "queued_at": Now(), **fields}
     with transaction.atomic():
@@ -234,14 +261,32 @@ def _mine(job: Job) -> Any:
     return _rows(job).filter(status__in=HELD)
 
 
-def _locked(model: type[Job], **lookup: Any) -> Job | None:
+def _locked(model: type[J], *conditions: Q, **lookup: Any) -> J | None:
     """Read a row that nobody else can change until the transaction ends."""
-    return model._default_manager.select_for_update().filter(**lookup).first()
+    return model._default_manager.select_for_update().filter(*conditions, **lookup).first()
 
 
-def _record_status(job: Job) -> None:
+def _now(job: Job) -> Any:
+    """Return the time by the database's clock."""
+    return (
+        type(job)._default_manager.annotate(now=Now()).values_list("now", flat=True).get(pk=job.pk)
+    )
+
+
+def _not_paused(job: Job) -> dict[str, None]:
+    return {"paused_at": None} if isinstance(job, PausableJob) else {}
+
+
+def _record_pause(job: PausableJob, **fields: Any) -> None:
+    """Write that a job is laid aside, or is not any more; its status stays as it is."""
+    _rows(job).update(last_seq=F("last_seq") + 1, **fields)
+    job.refresh_from_db()
+    _record_status(job, is_paused=job.paused_at is not None)
+
+
+def _record_status(job: Job, **more: Any) -> None:
     """Record the status just written, under the number that the same update took for it."""
-    payload = {"status": job.status, "attempt": job.attempt, "error": job.error}
+    payload = {"status": job.status, "attempt": job.attempt, "error": job.error, **more}
     _insert(job, [(JobEvent.Type.STATUS, payload)], job.last_seq)
 
 

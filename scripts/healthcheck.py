@@ -1,11 +1,12 @@
 """Tells Docker whether the process of this container does its work; exit status 1 where not.
 
-python scripts/healthcheck.py web|worker
+python scripts/healthcheck.py web|worker|reconcile
 """
 
 import http.client
 import socket
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -13,11 +14,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from cvtrainer_site import env
 from cvtrainer_site.supervisor.address import reachable
 
+#: It makes a pass every ten seconds.
+_LONGEST_PASS_SECONDS = 60.0
+
 
 def main() -> None:
     """Check what the first argument names."""
-    is_well = {"web": web_answers, "worker": worker_is_registered}[sys.argv[1]]
-    sys.exit(not is_well())
+    checks = {
+        "web": web_answers,
+        "worker": worker_is_registered,
+        "reconcile": reconciler_makes_passes,
+    }
+    sys.exit(not checks[sys.argv[1]]())
 
 
 def web_answers() -> bool:
@@ -43,6 +51,15 @@ def worker_is_registered() -> bool:
             return any(key.startswith(prefix) and client.exists(key) for key in keys)
     except redis.RedisError:
         return False
+
+
+def reconciler_makes_passes() -> bool:
+    """Tell whether the reconciler of this container has ended a pass lately."""
+    try:
+        age = time.time() - env.reconcile_beat().stat().st_mtime
+    except OSError:
+        return False
+    return age < _LONGEST_PASS_SECONDS
 
 
 if __name__ == "__main__":

@@ -32,14 +32,15 @@ class ArchiveLimits:
     """How much an archive may hold.
 
     Attributes:
-        entries: files and folders; a labelled picture takes two.
+        entries: files and folders; a labelled picture takes two, and a version has 100,000. Their
+            list is in memory for a moment, at a kilobyte each.
         total_bytes: sum of the unpacked sizes.
         ratio: unpacked to packed size, of an entry and of the whole.
         harmless_bytes: below this any ratio is fine; text of equal lines packs very well.
         list_bytes: size of the list of entries, which is read into memory.
     """
 
-    entries: int = 150_000
+    entries: int = 250_000
     total_bytes: int = 64 * 1024 * _MIB
     ratio: int = 200
     harmless_bytes: int = _MIB
@@ -131,14 +132,13 @@ def check_entry(entry: zipfile.ZipInfo, limits: ArchiveLimits) -> None:
     Raises:
         StorageError: `archive_encrypted`, `archive_special_file`, `archive_method`, `archive_bomb`.
     """
-    name = printable(entry.filename)[:100]
     if entry.flag_bits & _ENCRYPTED:
-        raise StorageError("archive_encrypted", name=name)
+        raise StorageError("archive_encrypted", name=_shown(entry.filename))
     if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise StorageError("archive_special_file", name=name)
+        raise StorageError("archive_special_file", name=_shown(entry.filename))
     if entry.compress_type not in _METHODS:
-        raise StorageError("archive_method", name=name)
-    _check_ratio(entry.file_size, entry.compress_size, name, limits)
+        raise StorageError("archive_method", name=_shown(entry.filename))
+    _check_ratio(entry.file_size, entry.compress_size, entry.filename, limits)
 
 
 def check_whole(entries: Sequence[zipfile.ZipInfo], end: int, limits: ArchiveLimits) -> None:
@@ -162,18 +162,22 @@ def check_whole(entries: Sequence[zipfile.ZipInfo], end: int, limits: ArchiveLim
 
 def _check_ratio(size: int, packed: int, name: str, limits: ArchiveLimits) -> None:
     if size > limits.harmless_bytes and size > limits.ratio * packed:
-        raise StorageError("archive_bomb", name=name, limit=limits.ratio)
+        raise StorageError("archive_bomb", name=_shown(name), limit=limits.ratio)
 
 
 def _check_overlap(entries: Sequence[zipfile.ZipInfo], end: int) -> None:
     free_from = 0
     for entry in sorted(entries, key=lambda entry: entry.header_offset):
         if entry.header_offset < free_from:
-            raise StorageError("archive_overlap", name=printable(entry.filename)[:100])
+            raise StorageError("archive_overlap", name=_shown(entry.filename))
         name_bytes = len(entry.orig_filename)
         free_from = entry.header_offset + _LOCAL_HEADER_SIZE + name_bytes + entry.compress_size
     if free_from > end:
         raise StorageError("archive_truncated")
+
+
+def _shown(name: str) -> str:
+    return printable(name)[:100]
 
 
 def _gigabytes(size: int) -> float:

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from storage.errors import StorageError
 
@@ -15,18 +15,20 @@ _SYSTEM_FILES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 _ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst")
 
 
-def decode_names(entries: Sequence[zipfile.ZipInfo]) -> list[str]:
-    """Return the name of each entry in Unicode, as its writer meant it.
+def decode_names(entries: Sequence[zipfile.ZipInfo]) -> Iterator[str]:
+    """Yield the name of each entry in Unicode, as its writer meant it.
 
     ZIP knows UTF-8 (by a flag) and code page 437; many programs write UTF-8 or GBK without a flag.
     One encoding is chosen for all names without it, so that a label still finds its picture.
     """
-    raw = {i: _raw(entry) for i, entry in enumerate(entries) if not entry.flag_bits & _UTF8_FLAG}
-    encoding = _encoding([name for name in raw.values() if not name.isascii()])
-    return [
-        raw[i].decode(encoding) if i in raw else entry.orig_filename
-        for i, entry in enumerate(entries)
-    ]
+    encoding = _encoding([_raw(entry) for entry in entries if _is_doubtful(entry)])
+    for entry in entries:
+        is_doubtful = _is_doubtful(entry)
+        yield _raw(entry).decode(encoding) if is_doubtful else entry.orig_filename
+
+
+def _is_doubtful(entry: zipfile.ZipInfo) -> bool:
+    return not entry.flag_bits & _UTF8_FLAG and not entry.orig_filename.isascii()
 
 
 def _raw(entry: zipfile.ZipInfo) -> bytes:

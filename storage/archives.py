@@ -19,6 +19,7 @@ from typing import IO, Self
 from storage import archive_checks
 from storage.archive_checks import ArchiveLimits
 from storage.archive_names import decode_names, is_archive, is_system_file, safe_path
+from storage.entry_table import EntryTable
 from storage.errors import StorageError
 
 _CHUNK = 256 * 1024
@@ -37,7 +38,8 @@ class Member:
 
     path: str
     size: int
-    entry: zipfile.ZipInfo
+    #: In the table of what reading needs.
+    place: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,10 @@ class Archive:
         self._owned = isinstance(source, Path)
         try:
             self._zip = _open_checked(self._file, limits or ArchiveLimits())
-            self.members, self.left_out = _sort_out(self._zip.infolist())
+            self._table = EntryTable()
+            self.members, self.left_out = _sort_out(self._zip.filelist, self._table)
+            self._zip.filelist.clear()
+            self._zip.NameToInfo.clear()
         except BaseException:
             self.close()
             raise
@@ -97,7 +102,7 @@ class Archive:
         Raises:
             StorageError: `archive_member_damaged`.
         """
-        with _damage_told(member), self._zip.open(member.entry) as file:
+        with _damage_told(member), self._zip.open(self._table[member.place]) as file:
             count = 0
             while chunk := file.read(size):
                 count += len(chunk)
@@ -144,7 +149,9 @@ def _open_checked(file: IO[bytes], limits: ArchiveLimits) -> zipfile.ZipFile:
     return opened
 
 
-def _sort_out(entries: list[zipfile.ZipInfo]) -> tuple[tuple[Member, ...], tuple[LeftOut, ...]]:
+def _sort_out(
+    entries: list[zipfile.ZipInfo], table: EntryTable
+) -> tuple[tuple[Member, ...], tuple[LeftOut, ...]]:
     members: dict[str, Member] = {}
     left_out: list[LeftOut] = []
     for entry, name in zip(entries, decode_names(entries), strict=True):
@@ -156,5 +163,5 @@ def _sort_out(entries: list[zipfile.ZipInfo]) -> tuple[tuple[Member, ...], tuple
         elif path in members:
             left_out.append(LeftOut("same_name", path))
         else:
-            members[path] = Member(path, entry.file_size, entry)
+            members[path] = Member(path, entry.file_size, table.add(entry, path))
     return tuple(members.values()), tuple(left_out)

@@ -3,6 +3,8 @@
 from django.contrib import admin
 
 from accounts.admin_base import ReadOnlyAdmin, ReadOnlyInline
+from jobs.worker_rows import Worker
+from training.experience_row import Experience
 from training.models import Artifact, Checkpoint, EpochMetrics, RunEvent, TrainedModel, TrainingRun
 
 
@@ -97,3 +99,44 @@ class TrainedModelAdmin(ReadOnlyAdmin):
     search_fields = ["=id", "name", "project__name", "sha256__startswith"]
     list_filter = ["stage", "architecture", "created_at"]
     date_hierarchy = "created_at"
+
+
+@admin.register(Worker)
+class WorkerAdmin(ReadOnlyAdmin):
+    """Workers of all queues; they are drained on the page of workers."""
+
+    list_display = [
+        "name",
+        "queue",
+        "gpu_name",
+        "gpu_class",
+        "driver",
+        "torch",
+        "state",
+        "drain",
+        "since",
+        "last_seen",
+    ]
+    list_select_related = ["drained_by"]
+    search_fields = ["name", "host", "gpu_uuid"]
+    list_filter = ["queue", "state", "drain", "gpu_class"]
+
+
+@admin.register(Experience)
+class ExperienceAdmin(ReadOnlyAdmin):
+    """What trainings took on the cards of this installation."""
+
+    list_display = [
+        "device",
+        "architecture",
+        "imgsz",
+        "batch",
+        "precision",
+        "memory_mb",
+        "seconds_per_image",
+        "was_too_large",
+        "runs",
+        "updated_at",
+    ]
+    search_fields = ["device", "architecture"]
+    list_filter = ["gpu_class", "architecture", "was_too_large"]

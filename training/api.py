@@ -6,7 +6,7 @@ from typing import Any, cast
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers, status
+from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -27,16 +27,22 @@ from projects.viewsets import (
 )
 from storage.downloads import stream_file
 from training import epochs, services
+from training.fleet import card_memory_mb
 from training.live_api import RunPicturesMixin
 from training.models import Checkpoint, TrainedModel, TrainingRun
 from training.option import InvalidOptionsError
-from training.options import describe_options
+from training.option_errors import refused
+from training.options import describe_options, validate_options
+from training.preflight import look_ahead
 from training.presets import presets_for
+from training.recovery_serializers import ResumeSerializer
+from training.result_api import RunResultsMixin
 from training.serializers import (
     ArtifactSerializer,
     MetricsSerializer,
     ModelSerializer,
     NewRunSerializer,
+    PreflightSerializer,
     PresetQuerySerializer,
     PresetsSerializer,
     RunSerializer,
@@ -66,12 +72,18 @@ class TrainingPresetsView(APIView):
         query = PresetQuerySerializer(data=request.query_params.dict(), context=context)
         query.is_valid(raise_exception=True)
         version = query.validated_data["dataset_version"]
-        found = presets_for(version, memory_mb=None)
+        found = presets_for(version, memory_mb=card_memory_mb())
         return Response({"results": [preset.as_json() for preset in found]})
 
 
 class RunViewSet(
-    RunPicturesMixin, JobActionsMixin, ListMixin, RetrieveMixin, CreateMixin, ProjectScopedViewSet
+    RunPicturesMixin,
+    RunResultsMixin,
+    JobActionsMixin,
+    ListMixin,
+    RetrieveMixin,
+    CreateMixin,
+    ProjectScopedViewSet,
 ):
     """Training runs."""
 
@@ -94,6 +106,22 @@ class RunViewSet(
         except InvalidOptionsError as invalid:
             raise refused(invalid) from invalid
 
+    @extend_schema(responses={200: PreflightSerializer})
+    @action(detail=False, methods=["post"])
+    def preflight(self, request: Request, *_: Any, **__: Any) -> Response:
+        """Tell what starting this training would find and take; nothing is started."""
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        asked = dict(serializer.validated_data)
+        for name in ("name", "priority"):
+            asked.pop(name)
+        try:
+            asked["options"] = validate_options(asked["options"])
+        except InvalidOptionsError as invalid:
+            raise refused(invalid) from invalid
+        found = look_ahead(**asked)
+        return Response(PreflightSerializer(found).data)
+
     @extend_schema(request=None, responses={202: RunSerializer})
     @action(detail=True, methods=["post"])
     def stop(self, request: Request, *_: Any, **__: Any) -> Response:
@@ -104,10 +132,25 @@ class RunViewSet(
 
     @extend_schema(request=None, responses={202: RunSerializer})
     @action(detail=True, methods=["post"])
-    def resume(self, request: Request, *_: Any, **__: Any) -> Response:
-        """Go on from the last checkpoint of a failed or canceled run."""
+    def pause(self, request: Request, *_: Any, **__: Any) -> Response:
+        """Lay the run aside: the GPU is free within seconds; `resume/` goes on where it was."""
         run = self.get_object()
-        services.resume_run(run=run)
+        services.pause_run(run=run)
+        return Response(self.shown(run), status=status.HTTP_202_ACCEPTED)
+
+    @extend_schema(request=ResumeSerializer, responses={202: RunSerializer})
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, *_: Any, **__: Any) -> Response:
+        """Go on from the last checkpoint of a failed, canceled or paused run."""
+        run = self.get_object()
+        wish = ResumeSerializer(data=request.data, context=self.get_serializer_context())
+        wish.is_valid(raise_exception=True)
+        changes = dict(wish.validated_data)
+        finish = changes.pop("finish")
+        try:
+            services.resume_run(run=run, changes=changes, finish=finish)
+        except InvalidOptionsError as invalid:
+            raise refused(invalid) from invalid
         return Response(self.shown(run), status=status.HTTP_202_ACCEPTED)
 
     @extend_schema(request=None, responses=NewRunSerializer)
@@ -198,16 +241,6 @@ def _weights_answer(request: Request, row: TrainedModel | Checkpoint, filename: 
         filename=filename,
         content_type="application/octet-stream",
         etag=row.sha256,
-    )
-
-
-def refused(invalid: InvalidOptionsError) -> serializers.ValidationError:
-    """Return refused parameters as an answer that names each field."""
-    return serializers.ValidationError(
-        {
-            error.field: [serializers.ErrorDetail(error.detail, error.code)]
-            for error in invalid.errors
-        }
     )
 
 

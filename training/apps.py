@@ -7,3 +7,7 @@ class TrainingConfig(AppConfig):
     """Names the app."""
 
     name = "training"
+
+    def ready(self) -> None:
+        """Keep house with the others."""
+        import training.leftovers  # noqa: F401

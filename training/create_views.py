@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
+from django.template.loader import render_to_string
 from django.views.decorators.http import require_http_methods, require_POST
 
 import training.errors  # noqa: F401  registers the codes
@@ -16,9 +17,11 @@ from projects.models import Project
 from projects.pages import current_user, get_project, render_page
 from training import services
 from training.base_models import BASE_MODELS
+from training.fleet import card_memory_mb
 from training.forms import TrainingForm, as_uuid, default_base_model
 from training.models import TrainingRun
 from training.options import OPTIONS
+from training.preflight import Preflight, look_ahead
 from training.presets import presets_for
 
 
@@ -42,6 +45,7 @@ def run_create(request: HttpRequest, project_id: UUID) -> HttpResponse:
         no_effect=form.no_effect,
         model_helps={model.name: model.help for model in BASE_MODELS.values()},
         presets=_presets(form),
+        preflight=_preflight(form),
         has_versions=form.has_versions,
     )
 
@@ -56,13 +60,35 @@ def run_check(request: HttpRequest, project_id: UUID) -> JsonResponse:
     errors = {
         name: " ".join(map(str, texts)) for name, texts in form.errors.items() if name in OPTIONS
     }
-    return JsonResponse({"errors": errors, "no_effect": form.no_effect, "presets": _presets(form)})
+    html = render_to_string("training/_preflight.html", {"preflight": _preflight(form)}, request)
+    told = {"no_effect": form.no_effect, "presets": _presets(form), "preflight": html}
+    return JsonResponse({"errors": errors, **told})
+
+
+def _preflight(form: TrainingForm) -> Preflight | None:
+    """Return what the training would find as the form stands; None where it cannot be told."""
+    version = form.chosen_version
+    options = form.parsed_options
+    base_model = str(form["base_model"].value() or "")
+    start_model = form.own_models.get(base_model)
+    if version is None or (start_model is None and base_model not in BASE_MODELS):
+        return None
+    return look_ahead(
+        project=form.project,
+        dataset_version=version,
+        base_model=base_model,
+        start_model=start_model,
+        options=options,
+        gpu_class=form.wanted_gpu_class,
+    )
 
 
 def _presets(form: TrainingForm) -> list[dict[str, Any]]:
     """Return the presets for the version that is chosen, none where there is no data yet."""
     version = form.chosen_version
-    found = presets_for(version, memory_mb=None) if version is not None else []
+    if version is None:
+        return []
+    found = presets_for(version, memory_mb=card_memory_mb(form.wanted_gpu_class))
     return [{**preset.as_json(), "summary": preset.summary} for preset in found]
 
 
@@ -91,6 +117,10 @@ def _initial(request: HttpRequest, project: Project) -> dict[str, Any]:
     run = TrainingRun.objects.filter(pk=source, project=project).first() if source else None
     if run is None:
         return initial
-    same = {"base_model": run.base_model, "dataset_version": run.dataset_version_id}
+    same = {
+        "base_model": run.base_model,
+        "dataset_version": run.dataset_version_id,
+        "gpu_class": run.gpu_class,
+    }
     known = {name: value for name, value in run.options.items() if name in OPTIONS}
     return {**initial, **same, **known, "name": run.name}

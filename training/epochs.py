@@ -1,6 +1,6 @@
-"""Commits what an epoch brought: weights to storage first, then metrics and pointers together."""
+"""Commits what epochs brought: weights to storage first, then metrics and pointers together."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,15 @@ from jobs import transitions
 from jobs.frames import Frame
 from jobs.models import JobEvent
 from jobs.patience import persist
-from training import checkpoints, live_pictures
+from training import checkpoints, live_pictures, provenance
 from training.messages import Message
 from training.models import Checkpoint, EpochMetrics, TrainingRun
 from training.storing import patiently
+
+#: What holds the weights in the message of an epoch.
+LAST, BEST = "checkpoint", "best_checkpoint"
+#: How long a commit waits for storage and for the database: the trainer goes on meanwhile.
+PATIENCE_SECONDS = 600.0
 
 #: What is told of the machine of an epoch; of a GPU where the training is on one.
 MACHINE = (
@@ -30,32 +35,40 @@ _FIGURES = ("map50", "map50_95", "precision", "recall")
 
 
 def record_start(run: TrainingRun, message: Mapping[str, Any]) -> None:
-    """Keep what the trainer really uses, and the architecture: the start model may be deleted.
+    """Keep what the trainer really uses and runs on.
 
     Raises:
         LeaseLost: another attempt owns the run.
     """
-    kept = ("batch", "imgsz", "optimizer", "lr0", "final_lr", "amp", "parameters", "images")
-    used = {key: message[key] for key in kept if key in message}
-    run.environment = {**used, "architecture": run.architecture}
+    run.environment = provenance.at_start(run, message)
     run.device = str(message["device"])[:100]
     with transitions.fenced(run):
         run.save(update_fields=["environment", "device"])
 
 
-def commit(run: TrainingRun, message: Message, check: Callable[[], None]) -> None:
-    """Store the checkpoint, verify it, then write metrics, pointers and the frame in one go.
+def commit(run: TrainingRun, messages: Sequence[Message], check: Callable[[], None]) -> None:
+    """Store the newest checkpoint, verify it, then write metrics, pointers and frames in one go.
 
     Args:
-        check: raises where nobody wants the epoch any more; called while storage is away.
+        messages: of epochs that follow each other, mostly one; only the last one's checkpoint is
+            stored, and the best weights among them.
+        check: raises where nobody wants them any more; called while storage is away.
 
     Raises:
         LeaseLost: another attempt owns the run; nothing was written.
-        UserError, Interrupted: storage cannot take the checkpoint; see `storing.patiently`.
+        Interrupted: storage cannot take the checkpoint; see `storing.patiently`.
     """
-    pointers = _store(run, message, check)
-    persist(lambda: _write(run, message, pointers))
-    persist(lambda: checkpoints.prune(run))
+    pointers = _store(run, messages, check)
+    persist(lambda: _write(run, messages, pointers), patience=PATIENCE_SECONDS)
+    persist(lambda: checkpoints.prune(run), patience=PATIENCE_SECONDS)
+
+
+def drop_files(message: Message, *keys: str) -> None:
+    """Remove the copies of weights that an epoch brought and that nobody will store."""
+    for key in keys:
+        if file := message.get(key):
+            Path(file["path"]).unlink(missing_ok=True)
+            message[key] = None
 
 
 def seconds_of(run: TrainingRun) -> float:
@@ -77,57 +90,71 @@ def row(metrics: EpochMetrics) -> dict[str, Any]:
     }
 
 
-def _store(run: TrainingRun, message: Message, check: Callable[[], None]) -> list[Checkpoint]:
+def _store(
+    run: TrainingRun, messages: Sequence[Message], check: Callable[[], None]
+) -> list[Checkpoint]:
     """Copy the named files to storage; the trainer's copies are not needed after that."""
-    kinds = {"checkpoint": Checkpoint.Kind.LAST, "best_checkpoint": Checkpoint.Kind.BEST}
+    best = next((m for m in reversed(messages) if m.get(BEST)), None)
+    wanted = [(messages[-1], LAST, Checkpoint.Kind.LAST)]
+    wanted += [(best, BEST, Checkpoint.Kind.BEST)] if best else []
     stored = []
-    for key, kind in kinds.items():
+    for message, key, kind in wanted:
         file = message.get(key)
         if file is None:
             continue
-        path = Path(file["path"])
         step = partial(
             checkpoints.store,
             run,
             kind=kind,
             epoch=message["epoch"],
-            path=path,
+            path=Path(file["path"]),
             sha256=file["sha256"],
         )
-        stored.append(patiently(step, check))
-        path.unlink(missing_ok=True)
+        stored.append(patiently(step, check, patience=PATIENCE_SECONDS))
+    for message in messages:
+        drop_files(message, LAST, BEST)
     return stored
 
 
-def _write(run: TrainingRun, message: Message, pointers: list[Checkpoint]) -> None:
-    number = int(message["epoch"])
+def _write(run: TrainingRun, messages: Sequence[Message], pointers: list[Checkpoint]) -> None:
+    number = int(messages[-1]["epoch"])
     mine = EpochMetrics.objects.filter(run=run, epoch=number, attempt=run.attempt)
     if mine.exists() and run.checkpoints.filter(epoch=number, attempt=run.attempt).exists():
         return  # the commit whose answer was lost had landed
+    fields = {"epoch": number, "losses": 0, **_changes(run, messages)}
     with transitions.fenced(run):
-        metrics, _ = EpochMetrics.objects.update_or_create(
-            run=run,
-            epoch=number,
-            defaults={
-                "attempt": run.attempt,
-                "train": message["train"],
-                "val": message["val"],
-                "lr": message["lr"],
-                "seconds": message["seconds"],
-                "images_per_second": message["images_per_second"],
-                "gpu_memory_mb": message["gpu_memory_mb"],
-                "machine": message.get("machine", {}),
-            },
-        )
+        frames = [Frame(JobEvent.Type.EPOCH, _frame(run, item)) for item in messages]
         for pointer in pointers:
             pointer.save()
-        has_pictures = live_pictures.keep(run, message)
-        fields: dict[str, Any] = {"epoch": number, "losses": 0}
+        transitions.append(run, frames, **fields)
+    for name, value in fields.items():
+        setattr(run, name, value)
+
+
+def _frame(run: TrainingRun, message: Message) -> dict[str, Any]:
+    return {**row(_measured(run, message)), "has_pictures": live_pictures.keep(run, message)}
+
+
+def _measured(run: TrainingRun, message: Message) -> EpochMetrics:
+    names = ("train", "val", "lr", "seconds", "images_per_second", "gpu_memory_mb")
+    values = {"attempt": run.attempt, **{name: message[name] for name in names}}
+    values["machine"] = message.get("machine", {})
+    metrics, _ = EpochMetrics.objects.update_or_create(
+        run=run, epoch=int(message["epoch"]), defaults=values
+    )
+    return metrics
+
+
+def _changes(run: TrainingRun, messages: Sequence[Message]) -> dict[str, Any]:
+    """Return what changes for the run: its best epoch, and the batch where it had to be smaller."""
+    changes: dict[str, Any] = {}
+    for message in messages:
         if message["is_best"]:
-            fields["best"] = {"epoch": number, **_best(message["val"])}
-        frame = {**row(metrics), "has_pictures": has_pictures}
-        transitions.append(run, [Frame(JobEvent.Type.EPOCH, frame)], **fields)
-    run.epoch, run.losses, run.best = number, 0, fields.get("best", run.best)
+            changes["best"] = {"epoch": int(message["epoch"]), **_best(message["val"])}
+    batch = messages[-1].get("batch")
+    if batch and batch != run.environment.get("batch"):
+        changes["environment"] = {**run.environment, "batch": batch}
+    return changes
 
 
 def _best(val: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,38 +27,61 @@ register(
 register(
     "storage_away",
     _("The file storage did not answer while this was running, {losses} times in a row."),
-    _("Ask your administrator to look at the storage, then choose “Go on”."),
+    _("Ask your administrator to look at the storage, then let it go on: nothing is lost."),
     status=500,
 )
 register(
     "out_of_memory",
-    _("The graphics card ran out of memory."),
-    _("Start again with a smaller batch or a smaller image size."),
+    _("The graphics card ran out of memory with a batch of {batch}."),
+    _("Go on with a smaller batch or smaller images; a smaller base model needs less as well."),
 )
 register(
     "host_out_of_memory",
-    _("The worker ran out of memory."),
-    _("Start again with a smaller batch or a smaller image size."),
+    _("The worker ran out of memory with a batch of {batch}."),
+    _("Go on with a smaller batch, or ask your administrator for a worker with more memory."),
+)
+register(
+    "shared_memory_full",
+    _("The worker ran out of shared memory (/dev/shm) or of open files."),
+    _("Ask your administrator to allow it more, then let it go on: nothing is lost."),
+    status=500,
 )
 register(
     "disk_full",
-    _("The disk of the training worker is full."),
-    _("Ask your administrator to free space, then choose “Go on”: no committed epoch is lost."),
+    _("There was no space left for this training, {losses} times in a row."),
+    _("Ask your administrator to free space, then let it go on: no committed epoch is lost."),
+)
+register(
+    "device_failed",
+    _("The graphics card failed under this training, {losses} times in a row."),
+    _("Ask your administrator to look at the worker, then let it go on: nothing is lost."),
+    status=500,
 )
 register(
     "diverged",
-    _("The training went astray: its loss is not a number any more."),
-    _("Start again with a lower initial learning rate, or let the optimizer choose it (auto)."),
+    _("The training went astray in epoch {epoch}: its loss is not a number any more."),
+    _("Start anew with a lower initial learning rate. What was best before can be kept."),
 )
 register(
     "data_error",
     _("The trainer could not read the data: {detail}"),
-    _("Import the dataset again. If it happens again, tell your administrator."),
+    _("Import the data again, then train with the new version."),
+)
+register(
+    "version_changed",
+    _("The data of {version} is not what it was when the version was made."),
+    _("Import it again as a new version. Tell your administrator: somebody changed the database."),
 )
 register(
     "trainer_crashed",
     _("The trainer ended unexpectedly {losses} times in a row without finishing another epoch."),
     _("Try a smaller batch. If it happens again, show the log to your administrator."),
+)
+register(
+    "trainer_hung",
+    _("The trainer showed no progress for a long time, {losses} times in a row."),
+    _("Let it go on; if it happens again, show the log to your administrator."),
+    status=500,
 )
 register(
     "trainer_failed",
@@ -96,4 +119,81 @@ register(
     _("This model is not available as {format} yet."),
     _("Download it as .pt."),
     status=409,
+)
+register(
+    "card_unsupported",
+    _("PyTorch {torch} has no code for the card {card} (compute capability {capability})."),
+    _("Install a build of PyTorch that has, or use another card; then restart this worker."),
+)
+register(
+    "card_unseen",
+    _("PyTorch {torch} does not see the card {card}."),
+    _("The driver ({driver}) is too old for it, or the container has no GPU. Then restart it."),
+)
+register(
+    "card_silent",
+    _("The graphics card does not answer: {detail}"),
+    _("Look at it with nvidia-smi; it may need a reboot. The worker looks again every minute."),
+)
+register(
+    "card_taken",
+    _("Another training worker of this host has the card {card}."),
+    _("It begins when that one ends. One training worker a card is enough."),
+)
+register(
+    "torch_broken",
+    _("PyTorch does not start: {detail}"),
+    _("Run `manage.py doctor` on this host, then restart the worker."),
+)
+register(
+    "waits_for_project",
+    _("It waits for another training of this project."),
+    _("At most {most} trainings of a project run at once."),
+)
+register(
+    "waits_for_worker",
+    _("No worker takes trainings now."),
+    _("It begins by itself as soon as there is one."),
+)
+register(
+    "waits_for_class",
+    _("No worker with a card of the class {gpu_class} takes trainings now."),
+    _("It begins by itself as soon as there is one."),
+)
+register(
+    "too_many_waiting",
+    _("{most} trainings of this project wait already; more are not taken."),
+    _("Wait until one of them has begun, or cancel one."),
+    status=409,
+)
+register(
+    "batch_too_large",
+    _("A batch of {batch} needs about {needed_gb} GB; {card} has {memory_gb} GB."),
+    _("A batch of {fits} should fit."),
+)
+register(
+    "batch_tight",
+    _("A batch of {batch} nearly fills the memory of {card} ({needed_gb} of {memory_gb} GB)."),
+    _("A batch of {fits} is on the safe side."),
+)
+register(
+    "card_failed",
+    _("A training failed on the card of this worker; it takes none until the card answers."),
+    _("Look at it with nvidia-smi; it may need a reboot. The worker looks again every minute."),
+)
+register(
+    "worker_disk_full",
+    _("The disk of this worker is full; it takes no training until there is space."),
+    _("Free some space. The worker looks again every minute."),
+)
+register(
+    "no_predictions",
+    _("There are no predictions on validation pictures for this training."),
+    _("They come with the end of a training; those made by an older release have none."),
+    status=404,
+)
+register(
+    "compare_how_many",
+    _("Two to six training runs can be compared."),
+    _("Choose them in the list of the training runs."),
 )

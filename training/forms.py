@@ -14,6 +14,8 @@ from datasets.models import DatasetVersion
 from projects.models import Project
 from projects.names import MAX_LENGTH, clean_name
 from training.base_models import BASE_MODELS, DEFAULT_BASE_MODEL
+from training.fleet import gpu_classes
+from training.gpu_classes import CPU
 from training.models import TrainedModel
 from training.option import InvalidOptionsError, Option, RefusedValueError, Value
 from training.options import OPTIONS, Options, has_no_effect, validate_options
@@ -59,6 +61,7 @@ class TrainingForm(forms.Form):
         self.options: Options = {}
         self._offer_versions()
         self._offer_models()
+        self._offer_gpu_classes()
         for option in OPTIONS.values():
             self.fields[option.name] = _field(option)
 
@@ -106,9 +109,20 @@ class TrainingForm(forms.Form):
     @property
     def no_effect(self) -> dict[str, str]:
         """Return why some options change nothing beside the others; wrong values are passed by."""
+        return {name: str(reason) for name, reason in has_no_effect(self.parsed_options).items()}
+
+    @property
+    def parsed_options(self) -> Options:
+        """Return the options as the form stands; a wrong value is the usual one until it is put
+        right.
+        """
         typed = self.typed_options() if self.is_bound else {n: self[n].value() for n in OPTIONS}
-        values = {name: _parsed(option, typed[name]) for name, option in OPTIONS.items()}
-        return {name: str(reason) for name, reason in has_no_effect(values).items()}
+        return {name: _parsed(option, typed[name]) for name, option in OPTIONS.items()}
+
+    @property
+    def wanted_gpu_class(self) -> str:
+        """Return the class of cards that is chosen, or nothing for any."""
+        return str(self["gpu_class"].value() or "") if "gpu_class" in self.fields else ""
 
     @property
     def start(self) -> dict[str, Any]:
@@ -120,6 +134,7 @@ class TrainingForm(forms.Form):
             "start_model": self.own_models.get(data["base_model"]),
             "name": data["name"],
             "options": self.options,
+            "gpu_class": data.get("gpu_class", ""),
         }
 
     @property
@@ -152,6 +167,20 @@ class TrainingForm(forms.Form):
         field = self.fields["base_model"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [(name, rows) for name, rows in self._model_groups() if rows]
+
+    def _offer_gpu_classes(self) -> None:
+        """Let people choose a kind of card where there are several."""
+        wanted = str(self.initial.get("gpu_class") or "")
+        known = sorted({*gpu_classes(), *filter(None, [wanted])})
+        if len(known) < 2 and not wanted:
+            return
+        names = [(name, gettext("CPU only") if name == CPU else name.upper()) for name in known]
+        self.fields["gpu_class"] = forms.ChoiceField(
+            label=_("Graphics card"),
+            required=False,
+            choices=[("", gettext("Any")), *names],
+            help_text=_("A faster card takes less time; with any, the training begins sooner."),
+        )
 
     def _model_groups(self) -> list[tuple[str, list[tuple[str, str]]]]:
         models, here = BASE_MODELS.values(), names_here()

@@ -19,6 +19,8 @@ MAX_LINE = 1 << 20
 """Bytes a line may have; a longer one ends the conversation."""
 MAX_LOG_TEXT = 8192
 """Bytes of UTF-8 in one log message."""
+PREDICTIONS_FLOOR = 0.05
+"""Confidence from which on the trainer writes down what it finds on validation pictures."""
 
 Message = dict[str, Any]
 Level = Literal["debug", "info", "warning", "error"]
@@ -31,7 +33,7 @@ FailureCode = Literal[
     "checkpoint_mismatch",  # a checkpoint of another run
     "out_of_memory",  # of the GPU, after the batch was halved as often as it may be
     "host_out_of_memory",  # of the machine
-    "shared_memory_full",  # /dev/shm
+    "shared_memory_full",  # /dev/shm, or the files that a process may have open
     "disk_full",
     "diverged",  # the loss became NaN and stayed so
     "unsupported_device",  # the device asked for is not there, or this torch has no kernels for it
@@ -62,7 +64,28 @@ class Log(TypedDict):
     text: str
 
 
-class Started(TypedDict):
+class Machine(TypedDict):
+    """What kind of machine a training runs on; nothing that names it."""
+
+    system: str
+    architecture: str
+    cpus: int
+    memory_mb: int
+    gpu: NotRequired[str]
+    gpu_memory_mb: NotRequired[int]
+    gpu_capability: NotRequired[str]
+    driver: NotRequired[str]
+
+
+class Facts(TypedDict):
+    """What a result depends on besides data and options; `weights` are those to start from."""
+
+    versions: dict[str, str]
+    machine: Machine
+    weights_sha256: NotRequired[str]
+
+
+class Started(Facts):
     """The training loop begins; `batch` and `optimizer` are what is really used."""
 
     type: Literal["started"]
@@ -136,7 +159,7 @@ class Artifact(TypedDict):
     """A file of the result, to be fetched before the work folder goes."""
 
     name: str
-    kind: Literal["plot", "table", "arguments", "evaluation", "model"]
+    kind: Literal["plot", "table", "arguments", "evaluation", "predictions", "model"]
     path: str
 
 
@@ -154,12 +177,13 @@ class Done(TypedDict):
 
 
 class Failed(TypedDict):
-    """The training cannot go on; `epoch` is the last finished one (0: none)."""
+    """The training cannot go on; `epoch` is the last finished one, `batch` was used (0: none)."""
 
     type: Literal["failed"]
     code: FailureCode
     detail: str
     epoch: int
+    batch: int
 
 
 class Drained(TypedDict):
@@ -247,8 +271,8 @@ def _check(spec: Spec) -> None:
         raise ProtocolError("A spec names its classes.")
     if not isinstance(spec.options, dict) or not isinstance(spec.base_model, str):
         raise ProtocolError("A spec has options and a base model.")
-    if type(spec.loader_workers) is not int or not 0 <= spec.loader_workers <= 64:
-        raise ProtocolError("A spec has 0 to 64 loader workers.")
+    if type(spec.loader_workers) is not int or not -1 <= spec.loader_workers <= 64:
+        raise ProtocolError("A spec has 0 to 64 loader workers, or -1 for as many as fit.")
 
 
 def encode(message: Mapping[str, Any]) -> bytes:

@@ -1,21 +1,23 @@
 """Training runs with their epochs, checkpoints and artifacts, and the models that they made."""
 
 import uuid
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
+from django.conf import settings
 from django.core.files.storage import storages
 from django.db import models
-from django.db.models import Case, Count, OuterRef, Q, Subquery, When
-from django.db.models.functions import Coalesce
+from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from datasets.models import DatasetVersion
 from jobs.errors import UserError
-from jobs.models import Job, JobEvent, JobQuerySet
-from jobs.states import Status
+from jobs.models import JobEvent, PausableJob
 from projects.access import ScopedQuerySet
 from projects.models import Project
 from training.base_models import BASE_MODELS, SCRATCH
+from training.experience_row import Experience  # noqa: F401  a model that is found here
+from training.run_queryset import RunQuerySet
 
 
 def weights_storage() -> Any:
@@ -28,21 +30,7 @@ def artifacts_storage() -> Any:
     return storages["artifacts"]
 
 
-class RunQuerySet(JobQuerySet, ScopedQuerySet):  # type: ignore[override]
-    """Training runs of a project."""
-
-    def with_queue_position(self) -> Self:
-        """Add `queue_position`: 1 for the run that comes next, None for one that does not wait."""
-        is_ahead = Q(priority__gt=OuterRef("priority")) | Q(
-            priority=OuterRef("priority"), queued_at__lt=OuterRef("queued_at")
-        )
-        ahead = TrainingRun.objects.filter(is_ahead, status=Status.QUEUED).order_by()
-        number = ahead.values("status").annotate(number=Count("pk")).values("number")
-        place = Coalesce(Subquery(number, output_field=models.IntegerField()), 0) + 1
-        return self.annotate(queue_position=Case(When(status=Status.QUEUED, then=place)))
-
-
-class TrainingRun(Job):
+class TrainingRun(PausableJob):
     """One training of one model on one version."""
 
     queue = "training"
@@ -62,17 +50,43 @@ class TrainingRun(Job):
     #: epochs, patience, batch, imgsz, optimizer, lr0, lrf, seed and the advanced ones, validated.
     options = models.JSONField(default=dict)
     priority = models.SmallIntegerField(default=0)
+    gpu_class = models.CharField(max_length=30, blank=True, help_text="t4, a100; empty: any")
+    served_at = models.DateTimeField(null=True, blank=True, help_text="last taken by a worker")
     stop_requested_at = models.DateTimeField(null=True, blank=True)
     stopped_early = models.BooleanField(default=False)
     epoch = models.PositiveIntegerField(default=0, help_text="last epoch committed")
     best = models.JSONField(null=True, blank=True)
     device = models.CharField(max_length=100, blank=True)
     environment = models.JSONField(default=dict, blank=True)
+    #: What we changed by ourselves since it began, laid over the options; `because`: of what error.
+    adjusted = models.JSONField(default=dict, blank=True)
+
+    #: Filled in by `RunQuerySet.with_queue_position`.
+    queue_position: int | None = None
+    waits_for: dict[str, Any] | None = None
 
     objects = RunQuerySet.as_manager()  # type: ignore[misc]
 
-    class Meta(Job.Meta):
-        pass
+    class Meta(PausableJob.Meta):
+        indexes: ClassVar = [
+            *PausableJob.Meta.indexes,
+            models.Index(fields=["project", "status"], name="training_run_project_status"),
+            models.Index(fields=["project", "-served_at"], name="training_run_project_served"),
+        ]
+
+    @classmethod
+    def claim_columns(cls, job_id: Any) -> dict[str, Any]:
+        """Note whose turn it was; let no two claims at once pass the limit of a project."""
+        if settings.PROJECT_RUNS:
+            own = cls._base_manager.filter(pk=job_id).values("project_id")
+            list(Project.objects.select_for_update(no_key=True).filter(pk__in=own).values("pk"))
+        return {"served_at": Now()}
+
+    @property
+    def used_options(self) -> dict[str, Any]:
+        """The options as they are used: with what had to be changed on the way."""
+        changed = {name: value for name, value in self.adjusted.items() if name in self.options}
+        return {**self.options, **changed}
 
     @property
     def architecture(self) -> str:

@@ -33,6 +33,7 @@ _ENVIRONMENT = (
     "OMP_NUM_THREADS",
 )
 _START_SECONDS = 180.0
+_KERNEL_COUNTERS = Path("/proc/vmstat")
 #: A trainer that talks faster than the database writes waits at its socket, not in our memory.
 _QUEUE_LENGTH = 1000
 
@@ -81,6 +82,7 @@ class TrainerProcess:
         self._pid = process.pid if process else _peer_pid(connection)
         self._messages: queue.Queue[Message | None] = queue.Queue(_QUEUE_LENGTH)
         self._closing = threading.Event()
+        self._memory_kills = memory_kills()
         self._reader = threading.Thread(target=self._read, name="trainer-reader", daemon=True)
         self._reader.start()
 
@@ -104,6 +106,11 @@ class TrainerProcess:
             connection.close()
             return None
         return cls(connection, None)
+
+    @property
+    def may_have_been_killed_for_memory(self) -> bool:
+        """Whether the kernel has killed for memory on this host since the trainer began."""
+        return memory_kills() > self._memory_kills
 
     @property
     def pid(self) -> int:
@@ -172,6 +179,15 @@ class TrainerProcess:
             with contextlib.suppress(queue.Full):
                 self._messages.put(message, timeout=0.5)
                 return
+
+
+def memory_kills() -> int:
+    """Return how often the kernel of this host has killed a process because memory ran out."""
+    try:
+        lines = _KERNEL_COUNTERS.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
 
 
 def _peer_pid(connection: socket.socket) -> int:

@@ -3,13 +3,14 @@
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from datasets.models import DatasetVersion
-from jobs.serializers import JobSerializerMixin, progress_of
+from jobs.serializers import JobErrorSerializer, JobSerializerMixin, error_of, progress_of
 from projects.serializer_base import (
     NameField,
     ProjectField,
@@ -18,10 +19,25 @@ from projects.serializer_base import (
     ScopedSerializer,
 )
 from training.base_models import BASE_MODELS
+from training.gpu_classes import PATTERN
 from training.models import Artifact, TrainedModel, TrainingRun
 from training.options import BASIC_NAMES, final_learning_rate
+from training.preflight import Preflight
+from training.recovery_serializers import AdjustedSerializer, RunErrorSerializer
+from training.remedies import remedies_for
 
 _PRIORITY = 100
+
+
+class GpuClassField(serializers.RegexField):
+    """The class of the card that a run is to have, such as t4 or a100; empty for any."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(rf"^{PATTERN}$", required=False, allow_blank=True, default="", **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Take capitals too: T4 is t4."""
+        return super().to_internal_value(data).lower()
 
 
 class BestSerializer(serializers.Serializer[Any]):
@@ -32,6 +48,9 @@ class BestSerializer(serializers.Serializer[Any]):
     map50_95 = serializers.FloatField(allow_null=True)
     precision = serializers.FloatField(allow_null=True)
     recall = serializers.FloatField(allow_null=True)
+    images = serializers.IntegerField(required=False, help_text="validation pictures, at the end")
+    images_right = serializers.IntegerField(required=False, help_text="those counted right")
+    confidence = serializers.FloatField(required=False, help_text="from which it was counted")
 
 
 class RunSerializer(JobSerializerMixin, ScopedModelSerializer):
@@ -50,8 +69,10 @@ class RunSerializer(JobSerializerMixin, ScopedModelSerializer):
     advanced = serializers.SerializerMethodField()
     final_learning_rate = serializers.SerializerMethodField()
     queue_position = serializers.IntegerField(read_only=True, allow_null=True)
+    waits_for = serializers.SerializerMethodField()
     eta_seconds = serializers.SerializerMethodField()
     best = BestSerializer(read_only=True, allow_null=True)
+    adjusted = AdjustedSerializer(read_only=True)
     model = serializers.SerializerMethodField()
 
     class Meta:
@@ -66,8 +87,11 @@ class RunSerializer(JobSerializerMixin, ScopedModelSerializer):
             "advanced",
             "final_learning_rate",
             "priority",
+            "gpu_class",
             "status",
+            "paused_at",
             "queue_position",
+            "waits_for",
             "attempt",
             "progress",
             "epoch",
@@ -79,10 +103,17 @@ class RunSerializer(JobSerializerMixin, ScopedModelSerializer):
             "finished_at",
             "eta_seconds",
             "stopped_early",
+            "adjusted",
             "model",
             "error",
         ]
         read_only_fields = fields
+
+    @extend_schema_field(RunErrorSerializer(allow_null=True))
+    def get_error(self, run: TrainingRun) -> dict[str, Any] | None:  # type: ignore[override]
+        """Return what went wrong and what can be done about it, or None."""
+        error = error_of(run.error)
+        return error and {**error, "actions": [found.as_json() for found in remedies_for(run)]}
 
     @extend_schema_field(serializers.DictField())
     def get_advanced(self, run: TrainingRun) -> dict[str, Any]:
@@ -92,6 +123,11 @@ class RunSerializer(JobSerializerMixin, ScopedModelSerializer):
     def get_final_learning_rate(self, run: TrainingRun) -> float | None:
         """Return lr0 × lrf; None where the optimizer chooses."""
         return final_learning_rate(run.options)
+
+    @extend_schema_field(JobErrorSerializer(allow_null=True))
+    def get_waits_for(self, run: TrainingRun) -> dict[str, str] | None:
+        """Return what a waiting run waits for, where it is more than its turn."""
+        return error_of(run.waits_for)
 
     def get_eta_seconds(self, run: TrainingRun) -> float | None:
         """Return the seconds left, as far as they are known."""
@@ -126,6 +162,7 @@ class NewRunSerializer(ScopedSerializer):
     priority = serializers.IntegerField(
         required=False, default=0, min_value=-_PRIORITY, max_value=_PRIORITY
     )
+    gpu_class = GpuClassField()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Find what to start from, and put the parameters together.
@@ -178,6 +215,47 @@ class PresetsSerializer(serializers.Serializer[Any]):
     """All presets."""
 
     results = PresetSerializer(many=True)
+
+
+class PreflightFindingSerializer(serializers.Serializer[Any]):
+    """Something to know before a training is started."""
+
+    code = serializers.CharField()
+    level = serializers.ChoiceField(choices=["stop", "warn", "note"])
+    message = serializers.CharField()
+    hint = serializers.CharField()
+
+
+class CardSerializer(serializers.Serializer[Any]):
+    """What a training would take on one class of cards; `seconds` are the most it may take."""
+
+    gpu_class = serializers.CharField()
+    name = serializers.CharField()
+    workers = serializers.IntegerField()
+    memory_mb = serializers.IntegerField(allow_null=True)
+    needed_mb = serializers.IntegerField(allow_null=True)
+    largest_batch = serializers.IntegerField(allow_null=True)
+    seconds = serializers.FloatField(allow_null=True)
+    is_rough = serializers.BooleanField()
+    cost = serializers.FloatField(allow_null=True)
+
+
+class PreflightSerializer(serializers.Serializer[Any]):
+    """Whether a training would be taken, and what it would take."""
+
+    is_ready = serializers.BooleanField()
+    findings = serializers.SerializerMethodField()
+    cards = CardSerializer(many=True)
+    currency = serializers.SerializerMethodField()
+
+    @extend_schema_field(PreflightFindingSerializer(many=True))
+    def get_findings(self, found: Preflight) -> list[dict[str, Any]]:
+        """Return them with their sentences in the reader's language."""
+        return [finding.as_json() for finding in found.findings]
+
+    def get_currency(self, _found: Preflight) -> str:
+        """Return the currency of the costs."""
+        return str(settings.CURRENCY)
 
 
 class EpochSerializer(serializers.Serializer[Any]):

@@ -1,9 +1,11 @@
-"""What people do with training runs and models: start, stop, cancel, go on, publish."""
+"""What people do with training runs and models: start, stop, pause, cancel, go on, publish."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
 from django.db.models.functions import Now
@@ -14,8 +16,13 @@ from jobs import queue, transitions
 from jobs.errors import UserError
 from jobs.states import Status
 from projects.models import Project
+from training.base_models import BASE_MODELS
 from training.models import TrainedModel, TrainingRun
 from training.options import BASIC_NAMES, validate_options
+from training.resuming import validate_changes
+
+#: So that a number has room behind it.
+_LONGEST_NAME = 90
 
 
 def start_run(
@@ -28,6 +35,7 @@ def start_run(
     name: str = "",
     start_model: TrainedModel | None = None,
     priority: int = 0,
+    gpu_class: str = "",
     key: UUID | None = None,
 ) -> TrainingRun:
     """Queue a training.
@@ -36,28 +44,28 @@ def start_run(
         key: the run's id, from a form that may be sent twice; the second insert is refused.
         base_model: a name from `training.options`; ignored where `start_model` is given.
         options: parameters as a form or a client sends them; missing ones get their defaults.
+        gpu_class: of the card that it is to run on; empty for any worker.
 
     Raises:
         InvalidOptionsError: a parameter is unknown or out of its range.
-        UserError: the version cannot be trained on, or the starting model is not of this project.
+        UserError: the version or the starting model is no use here, or too many trainings wait.
         IntegrityError: there is a run with this key.
     """
     settings = validate_options(options)
-    _check_version(project, dataset_version)
-    if start_model is not None:
-        if start_model.project_id != project.pk:
-            raise UserError("start_model_foreign")
-        base_model = str(start_model.pk)
+    check_version(project, dataset_version)
+    _check_start_model(project, start_model)
     with transaction.atomic():
+        _check_room(project.pk)
         run = TrainingRun.objects.create(
             id=key or uuid4(),
             project=project,
             dataset_version=dataset_version,
             name=name.strip() or _next_name(project),
-            base_model=base_model,
+            base_model=str(start_model.pk) if start_model else base_model,
             start_model=start_model,
             options=settings,
             priority=priority,
+            gpu_class=gpu_class,
             created_by=user,
         )
         queue.submit(run)
@@ -81,20 +89,90 @@ def cancel_run(*, run: TrainingRun) -> None:
     queue.cancel(run)
 
 
-def resume_run(*, run: TrainingRun) -> None:
-    """Go on from the last checkpoint of a failed or canceled run.
+def pause_run(*, run: TrainingRun) -> None:
+    """Lay a run aside: its GPU is free within seconds, what is committed stays.
 
     Raises:
-        UserError: `not_resumable`.
+        UserError: `not_active`, `ending`.
     """
+    transitions.request_pause(run)
+
+
+def resume_run(
+    *, run: TrainingRun, changes: Mapping[str, Any] | None = None, finish: bool = False
+) -> None:
+    """Go on from the last checkpoint of a failed, canceled or paused run.
+
+    Args:
+        changes: other values for `resuming.CHANGEABLE` from now on.
+        finish: train no further, but measure and keep the best model so far.
+
+    Raises:
+        InvalidOptionsError: a change is refused.
+        UserError: `not_resumable`, `too_many_waiting`; `no_epoch_to_keep`, there is nothing to
+            finish.
+    """
+    changed = validate_changes(run, changes or {})
+    if finish and not run.epoch:
+        raise UserError("no_epoch_to_keep")
+    # What we made smaller by ourselves stays so; where it fails again, we may once more.
+    adjusted = {name: v for name, v in run.adjusted.items() if name in {"batch", "loader_workers"}}
     with transaction.atomic():
-        queue.retry(run)
-        TrainingRun.objects.filter(pk=run.pk).update(stop_requested_at=None, stopped_early=False)
+        _check_room(run.project_id)
+        if run.paused_at is not None:
+            transitions.end_pause(run)
+            queue.submit(run)
+        else:
+            queue.retry(run)
+        TrainingRun.objects.filter(pk=run.pk).update(
+            options={**run.options, **changed},
+            adjusted={name: value for name, value in adjusted.items() if name not in changed},
+            stop_requested_at=Now() if finish else None,
+            stopped_early=False,
+        )
+
+
+def repeat_run(
+    *,
+    run: TrainingRun,
+    user: User,
+    changes: Mapping[str, Any] | None = None,
+    key: UUID | None = None,
+) -> TrainingRun:
+    """Queue the same training again: same data, same start, same options, seed among them.
+
+    Args:
+        changes: other values of its options, or another `base_model`; what was made smaller on the
+            way stays so then. Without any it is the very same training.
+        key: as in `start_run`.
+
+    Raises:
+        UserError: `start_model_gone`, or what `start_run` raises.
+        InvalidOptionsError: this release does not take an option as it was.
+        IntegrityError: there is a run with this key.
+    """
+    changed = dict(changes or {})
+    base_model = str(changed.pop("base_model", run.base_model))
+    start_model = run.start_model if base_model == run.base_model else None
+    if start_model is None and base_model not in BASE_MODELS:
+        raise UserError("start_model_gone")
+    return start_run(
+        project=run.project,
+        user=user,
+        dataset_version=run.dataset_version,
+        base_model=base_model,
+        options={**run.used_options, **changed} if changes else run.options,
+        name=run.name if changes else _name_again(run),
+        start_model=start_model,
+        priority=run.priority,
+        gpu_class=run.gpu_class,
+        key=key,
+    )
 
 
 def duplicate_run(run: TrainingRun) -> dict[str, Any]:
     """Return the body that would start the same training again."""
-    options = dict(run.options)
+    options = run.used_options
     basic = {key: options.pop(key) for key in BASIC_NAMES if key in options}
     return {
         "project": str(run.project_id),
@@ -104,12 +182,18 @@ def duplicate_run(run: TrainingRun) -> dict[str, Any]:
         **basic,
         "advanced": options,
         "priority": run.priority,
+        "gpu_class": run.gpu_class,
     }
 
 
-def next_run() -> TrainingRun | None:
-    """Return the waiting run that comes first: by priority, then by how long it has waited."""
-    return TrainingRun.objects.claimable().order_by("-priority", "queued_at").first()
+def next_run(*, gpu_class: str | None = None) -> TrainingRun | None:
+    """Return the waiting run that comes first; see `RunQuerySet.in_turn`.
+
+    Args:
+        gpu_class: of the card that it would run on; None where that does not matter.
+    """
+    rows = TrainingRun.objects.claimable().in_turn()
+    return (rows if gpu_class is None else rows.fitting(gpu_class)).first()
 
 
 def update_model(
@@ -135,7 +219,31 @@ def delete_model(*, model: TrainedModel) -> None:
         transaction.on_commit(lambda: storage.delete(name), robust=True)
 
 
-def _check_version(project: Project, version: DatasetVersion) -> None:
+def _check_room(project_id: UUID) -> None:
+    """Refuse a training more where as many of the project wait as may; call it in a transaction.
+
+    Raises:
+        UserError: `too_many_waiting`.
+    """
+    if not (most := settings.PROJECT_WAITING):
+        return
+    # Two requests at once would both see room for one.
+    list(Project.objects.select_for_update(no_key=True).filter(pk=project_id).values("pk"))
+    if TrainingRun.objects.waiting().filter(project=project_id).count() >= most:
+        raise UserError("too_many_waiting", most=most)
+
+
+def _check_start_model(project: Project, model: TrainedModel | None) -> None:
+    if model is not None and model.project_id != project.pk:
+        raise UserError("start_model_foreign")
+
+
+def check_version(project: Project, version: DatasetVersion) -> None:
+    """Refuse data that cannot be trained on.
+
+    Raises:
+        UserError: `version_not_ready`, `version_cannot_train`.
+    """
     if version.dataset.project_id != project.pk or version.status != version.Status.READY:
         raise UserError("version_not_ready")
     if not (version.train_images and version.val_images and version.boxes):
@@ -145,6 +253,13 @@ def _check_version(project: Project, version: DatasetVersion) -> None:
             val=version.val_images,
             boxes=version.boxes,
         )
+
+
+def _name_again(run: TrainingRun) -> str:
+    """Return the name of a run with the next number behind it: "Kệ bia (2)"."""
+    name = re.sub(r" \(\d{1,4}\)$", "", run.name)[:_LONGEST_NAME]
+    known = run.project.training_runs.filter(name__startswith=f"{name} (").count()
+    return f"{name} ({known + 2})"
 
 
 def _next_name(project: Project) -> str:

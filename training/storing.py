@@ -1,7 +1,8 @@
-"""Waits for a storage that is away: the epoch in hand may have taken an hour."""
+"""Waits for a storage that is away or full: the epoch in hand may have taken an hour."""
 
 import errno
 import logging
+import random
 import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -20,18 +21,20 @@ _STEP_SECONDS = 0.5
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
-def patiently(step: Callable[[], T], check: Callable[[], None]) -> T:
+def patiently(
+    step: Callable[[], T], check: Callable[[], None], *, patience: float | None = None
+) -> T:
     """Do something with storage, again and again until it succeeds.
 
     Args:
         step: such that a second call does no harm.
         check: called while waiting; raises where nobody wants the result any more.
+        patience: seconds, where they are other than `PATIENCE_SECONDS`.
 
     Raises:
-        UserError: `disk_full`; waiting frees no space.
-        Interrupted: `storage_away`, storage failed for too long.
+        Interrupted: `storage_away` or `disk_full`, for too long.
     """
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + (PATIENCE_SECONDS if patience is None else patience)
     delay = 1.0
     while True:
         try:
@@ -40,13 +43,12 @@ def patiently(step: Callable[[], T], check: Callable[[], None]) -> T:
             raise
         except Exception as error:
             # Whatever it is: each kind of storage has exceptions of its own.
-            if is_full(error):
-                raise UserError("disk_full") from error
             if time.monotonic() + delay > deadline:
                 log.exception("Storage failed for too long")
-                raise Interrupted("storage_away") from error
+                raise Interrupted("disk_full" if is_full(error) else "storage_away") from error
             log.warning("Storage failed (%r); trying again in %.0f s", error, delay)
-        _pause(delay, check)
+        # Many runs wait for the same storage: not all of them shall ask at once when it is back.
+        _pause(delay * random.uniform(0.7, 1.3), check)  # noqa: S311
         delay = min(delay * 2, _LONGEST_PAUSE)
 
 

@@ -7,25 +7,28 @@ either, the last committed epoch stands, and the next attempt goes on from it.
 import logging
 import shutil
 import time
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from datasets.materialize import materialize
-from jobs.errors import Interrupted, UserError
+from jobs.errors import CancelRequested, Drained, Interrupted, Paused, UserError
 from jobs.patience import persist
 from jobs.reporter import Reporter
 from jobs.runner import Commit
 from jobs.work_folder import work_folder
-from training import checkpoints, epochs, pretrained, results
-from training.base_models import BASE_MODELS
+from training import epochs, recovery, results
+from training.committing import Committer
+from training.data_layout import lay_out
 from training.messages import Data, Message, Resume, Spec
-from training.models import Checkpoint, TrainingRun
+from training.models import TrainingRun
 from training.options import to_train_arguments
+from training.picture_cache import PictureCache
 from training.process import TrainerGone, TrainerProcess, open_trainer
+from training.quarantine import quarantine
+from training.recovery import CheckpointUnreadable, MemoryShort
+from training.resuming import batch_in_use
+from training.starting import Start
 from training.storing import patiently
 from training.telling import Teller
 
@@ -35,17 +38,10 @@ _LISTEN_SECONDS = 0.5
 #: A trainer that shows no progress for so long hangs; slow epochs get more.
 _SILENCE_SECONDS = 600.0
 _SILENCE_EPOCHS = 5
-#: What the trainer calls its failures, where ours have another name.
-_FAILURES = {
-    "weights_unreadable": "weights_unreadable",
-    "data_error": "data_error",
-    "out_of_memory": "out_of_memory",
-    "shared_memory_full": "host_out_of_memory",
-    "disk_full": "disk_full",
-    "diverged": "diverged",
-    "unsupported_device": "unsupported_device",
-    "host_out_of_memory": "host_out_of_memory",
-}
+#: Without a word from the database for so long, another worker has the run: the GPU is freed.
+_ALONE_SECONDS = 1800.0
+#: Whoever leaves waits so long for the epoch that is just being stored.
+_LEAVE_SECONDS = 15.0
 
 
 def train(run: TrainingRun, reporter: Reporter) -> Commit:
@@ -56,7 +52,7 @@ def train(run: TrainingRun, reporter: Reporter) -> Commit:
 
     Raises:
         UserError: the run cannot go on; the code says why.
-        Interrupted: the trainer vanished; the run goes back to the queue.
+        Interrupted: the trainer vanished, or its host failed; the run goes back to the queue.
         JobSignal: somebody canceled, the worker leaves, or another attempt owns the run.
     """
     with work_folder(run) as folder:
@@ -73,37 +69,84 @@ class _Attempt:
         self.teller = Teller(run, reporter, used=persist(lambda: epochs.seconds_of(run)))
         self.heard_at = time.monotonic()
         self.is_stop_sent = False
+        self.committer = Committer(run, reporter)
+        self.start = Start(run, reporter, folder)
 
     def perform(self) -> Commit:
         """Go on from the newest checkpoint that can be read, or begin."""
+        try:
+            last_word = self._work()
+        except Interrupted as cut:
+            if cut.reason in recovery.FAULTS_OF_HOST:
+                quarantine(cut.reason)
+                self.reporter.log(recovery.elsewhere(cut.reason), "error")
+            raise
+        return results.prepare(self.run, last_word, self.reporter.raise_if_cancelled)
+
+    def _work(self) -> Message:
         done = self.run.epoch
         self.reporter.progress("prepare", done, self._epochs, percent=self.teller.percent(done))
         names = patiently(self._materialize, self.reporter.raise_if_cancelled)
-        for resume in self._starts():
+        with self.committer:
             try:
-                last_word = self._train(names, resume)
-            except _CheckpointUnreadable:
+                return self._train_until_done(names)
+            except (Drained, CancelRequested) as leave:
+                # The trainer is gone by now; what it has finished is worth a moment.
+                self.committer.settle(_LEAVE_SECONDS)
+                if isinstance(leave, Paused):
+                    self.reporter.log(_("Paused; what is committed is kept."))
+                raise
+
+    def _train_until_done(self, names: list[str]) -> Message:
+        """Train; where memory runs out, once more with half of the batch."""
+        while True:
+            try:
+                return self._train_from_newest(names)
+            except MemoryShort as short:
+                if not recovery.shrink(self.run, short, loader_workers=self._loader_workers):
+                    raise UserError(short.code, batch=short.batch) from short
+                told = recovery.smaller(self.run, short, loader_workers=self._loader_workers)
+                self.reporter.log(told, "warning")
+
+    def _train_from_newest(self, names: list[str]) -> Message:
+        is_over = self._is_stop_wished or self.teller.is_time_up()
+        for resume in self.start.checkpoints(finalise=is_over):
+            try:
+                return self._train(names, resume)
+            except CheckpointUnreadable:
                 self.reporter.log(
                     _("This checkpoint cannot be read; trying the one before."), "warning"
                 )
-                continue
-            return results.prepare(self.run, last_word, self.reporter.raise_if_cancelled)
         raise UserError("checkpoint_unreadable")
 
     @property
     def _epochs(self) -> int:
         return int(self.run.options["epochs"])
 
+    @property
+    def _loader_workers(self) -> int:
+        return int(self.run.adjusted.get("loader_workers", settings.TRAINING_LOADER_WORKERS))
+
     def _materialize(self) -> list[str]:
         version = self.run.dataset_version
         self.reporter.log(_("Preparing %(count)d pictures.") % {"count": version.images_total})
-        return materialize(version, self.folder / "data", on_chunk=self._laid_out)
+        layout = lay_out(
+            version,
+            self.folder / "data",
+            PictureCache(Path(settings.PICTURE_CACHE_DIR), settings.PICTURE_CACHE_BYTES),
+            size=int(self.run.used_options["imgsz"]),
+            check=self.reporter.raise_if_cancelled,
+            on_progress=self._laid_out,
+        )
+        text = _("%(made)d pictures were brought to training size, %(found)d were so already.")
+        self.reporter.log(text % {"made": layout.made, "found": layout.found})
+        return layout.names
 
     def _laid_out(self, pictures: int) -> None:
         self.reporter.raise_if_cancelled()
         version, done = self.run.dataset_version, self.run.epoch
         self.reporter.progress(
-            "prepare",
+            "prepare_pictures",
             done,
             self._epochs,
             percent=self.teller.percent(done),
@@ -111,69 +154,20 @@ class _Attempt:
             batches=version.train_images + version.val_images,
         )
 
-    def _starts(self) -> Iterator[Resume | None]:
-        """Yield where to begin: each stored checkpoint from the newest, or nothing at all."""
-        found = False
-        for last in checkpoints.candidates(self.run):
-            found = True
-            target = self.folder / f"resume-{last.epoch}.pt"
-            if self._fetch(last, target):
-                message = _("Going on after epoch %(epoch)d (attempt %(attempt)d).")
-                self.reporter.log(message % {"epoch": last.epoch, "attempt": self.run.attempt})
-                yield Resume(
-                    last=str(target),
-                    best=self._fetch_best(last),
-                    epoch=last.epoch,
-                    finalise=self.run.stop_requested_at is not None or self.teller.is_time_up(),
-                )
-        if not found:
-            yield None
-
-    def _fetch_best(self, last: Checkpoint) -> str | None:
-        best = checkpoints.best_until(self.run, last.epoch)
-        target = self.folder / "resume-best.pt"
-        return str(target) if best is not None and self._fetch(best, target) else None
-
-    def _fetch(self, checkpoint: Checkpoint, target: Path) -> bool:
-        step = partial(checkpoints.fetch, checkpoint, target)
-        return patiently(step, self.reporter.raise_if_cancelled)
-
     def _spec(self, names: list[str], resume: Resume | None) -> Spec:
         work = self.folder / "work"
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(mode=0o700)
         return Spec(
             data=Data(root=str(self.folder / "data"), names=names),
-            base_model=self._base_model(),
+            base_model=self.start.base_model(),
             # A checkpoint holds all; what the run once started from may be gone.
-            weights=None if resume else self._weights(),
-            options=to_train_arguments(self.run.options),
+            weights=None if resume else self.start.weights(),
+            options=to_train_arguments(self.run.used_options),
             work_dir=str(work),
             resume=resume,
-            loader_workers=settings.TRAINING_LOADER_WORKERS,
+            loader_workers=self._loader_workers,
         )
-
-    def _base_model(self) -> str:
-        """Return the name for the trainer; a start from scratch is told by it."""
-        # The start model may have been deleted since the run was claimed.
-        persist(lambda: self.run.refresh_from_db(fields=["start_model"]))
-        is_named = self.run.start_model is None and self.run.base_model in BASE_MODELS
-        return self.run.base_model if is_named else self.run.architecture
-
-    def _weights(self) -> str | None:
-        """Return the pretrained weights to start from, or None for a start from scratch."""
-        if self.run.start_model is not None:
-            target = self.folder / "start.pt"
-            fetch = partial(results.fetch_model, self.run.start_model, target)
-            if not patiently(fetch, self.reporter.raise_if_cancelled):
-                raise UserError("weights_unreadable")
-            return str(target)
-        if BASE_MODELS[self.run.base_model].is_scratch:
-            return None
-        check = self.reporter.raise_if_cancelled
-        target = self.folder / "start.pt"
-        step = partial(pretrained.provide, self.run.base_model, target, check=check)
-        return str(patiently(step, check))
 
     def _train(self, names: list[str], resume: Resume | None) -> Message:
         spec = self._spec(names, resume)
@@ -181,31 +175,51 @@ class _Attempt:
         with open_trainer(config_dir=Path(settings.WORK_DIR) / "trainer") as trainer:
             trainer.start(spec)
             self.heard_at = time.monotonic()
+            self.is_stop_sent = False
             with self.teller.watching(trainer.pid):
                 return self._listen(trainer)
 
     def _listen(self, trainer: TrainerProcess) -> Message:
         while True:
-            self.reporter.raise_if_cancelled()
+            self._check()
             self._pass_on_stop(trainer)
             try:
                 message = trainer.receive(_LISTEN_SECONDS)
             except TrainerGone:
-                self.reporter.log(_("The trainer ended unexpectedly."), "error")
-                raise Interrupted("trainer_crashed") from None
+                raise self._gone(trainer) from None
             if message is None:
                 self._check_silence()
             elif message["type"] == "done":
+                self.committer.finish(self._check)
                 return message
             else:
                 self._hear(message)
 
+    def _check(self) -> None:
+        """Leave where nobody wants this attempt any more, or nobody can be asked."""
+        self.reporter.raise_if_cancelled()
+        self.committer.raise_if_failed()
+        if time.monotonic() - self.reporter.in_touch_at > _ALONE_SECONDS:
+            raise Interrupted("database_away")
+
+    def _gone(self, trainer: TrainerProcess) -> Exception:
+        """Return what the death of the trainer means, once its last epochs are committed."""
+        self.reporter.log(_("The trainer ended unexpectedly."), "error")
+        was_for_memory = trainer.may_have_been_killed_for_memory
+        self.committer.finish(self._check)
+        if was_for_memory:
+            return MemoryShort("host_out_of_memory", batch_in_use(self.run))
+        return Interrupted("trainer_crashed")
+
+    @property
+    def _is_stop_wished(self) -> bool:
+        return self.reporter.stop.is_set() or self.run.stop_requested_at is not None
+
     def _pass_on_stop(self, trainer: TrainerProcess) -> None:
-        is_wished = self.reporter.stop.is_set() or self.run.stop_requested_at is not None
-        if self.is_stop_sent or not (is_wished or self.teller.is_time_up()):
+        if self.is_stop_sent or not (self._is_stop_wished or self.teller.is_time_up()):
             return
         self.is_stop_sent = True
-        if not is_wished:
+        if not self._is_stop_wished:
             self.reporter.log(_("The time limit would be over before another epoch is."))
         self.reporter.log(_("Stopping after this epoch; the best model is kept."))
         trainer.send({"type": "stop"})
@@ -233,8 +247,7 @@ class _Attempt:
 
     def _epoch(self, message: Message) -> None:
         self.teller.epoch(message)
-        persist(self.reporter.flush)
-        epochs.commit(self.run, message, self.reporter.raise_if_cancelled)
+        self.committer.add(message)
         self.teller.committed(message, is_last=self.is_stop_sent)
 
     def _check_silence(self) -> None:
@@ -243,17 +256,10 @@ class _Attempt:
             self.reporter.log(
                 _("The trainer shows no progress any more; it is restarted."), "error"
             )
-            raise Interrupted("trainer_crashed")
+            self.committer.finish(self._check)
+            raise Interrupted("trainer_hung")
 
     def _fail(self, message: Message) -> None:
-        code, detail = str(message["code"]), str(message["detail"])
-        self.reporter.log(detail, "error")
-        if code in {"checkpoint_unreadable", "checkpoint_mismatch"}:
-            raise _CheckpointUnreadable
-        if code == "device_failed":
-            raise Interrupted("trainer_crashed")
-        raise UserError(_FAILURES.get(code, "trainer_failed"), detail=detail[:300])
-
-
-class _CheckpointUnreadable(Exception):
-    """The trainer refused the checkpoint that it was to go on from."""
+        self.reporter.log(str(message["detail"]), "error")
+        self.committer.finish(self._check)
+        raise recovery.judge(self.run, message)

@@ -77,7 +77,8 @@ def _serve(link: Link, log: LogSink) -> bool:
     try:
         spec = link.receive_spec()
     except ProtocolError as error:
-        link.send(Failed(type="failed", code="bad_spec", detail=str(error), epoch=0))
+        detail = str(error)
+        link.send(Failed(type="failed", code="bad_spec", detail=detail, epoch=0, batch=0))
         return False
     _announce(spec, log)
     _load_libraries()

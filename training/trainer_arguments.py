@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from training.messages import ProtocolError, Spec
+from training.trainer_loaders import choose_loaders
 
 OPTION_NAMES = (
     "epochs", "patience", "batch", "imgsz", "optimizer", "lr0", "lrf", "seed", "amp",
@@ -13,6 +14,9 @@ OPTION_NAMES = (
     "shear", "perspective", "fliplr", "flipud", "hsv_h", "hsv_s", "hsv_v",
 )  # fmt: skip
 """Everything of the library that a user can reach; `training.options` declares the same names."""
+
+SCRATCH = "-scratch"
+"""End of the names of base models that start without weights."""
 
 _PRECISION: Mapping[str, Any] = {"auto": True, "bf16": "bf16", "fp32": False}
 
@@ -69,6 +73,11 @@ def train_arguments(spec: Spec, *, data: Path, model: str, device: str) -> dict[
         "model": model,
         "device": device,
         "project": spec.work_dir,
-        "workers": spec.loader_workers,
+        "workers": choose_loaders(
+            spec.loader_workers,
+            device=device,
+            batch=int(spec.options["batch"]),
+            imgsz=int(spec.options["imgsz"]),
+        ),
         "pretrained": not model.endswith(".yaml"),
     }

@@ -1,4 +1,4 @@
-"""The data of a training: a folder that holds nothing but pictures and labels of ours."""
+"""The data of a training: a folder with nothing in it but prepared pictures and labels of ours."""
 
 import os
 from collections.abc import Iterator
@@ -7,9 +7,10 @@ from pathlib import Path
 import yaml
 
 from training.messages import Data
+from training.pixels import SUFFIX
 from training.trainer_failures import Failure
 
-_PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+_PICTURES = frozenset({SUFFIX})
 _LABELS = frozenset({".txt"})
 
 

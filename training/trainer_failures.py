@@ -10,7 +10,7 @@ _DETAIL = 500
 
 #: Looked for in this order in the text of an error and of those that led to it.
 _WORDS: tuple[tuple[FailureCode, str], ...] = (
-    ("shared_memory_full", r"shared memory|\bshm\b|bus error"),
+    ("shared_memory_full", r"shared memory|\bshm\b|bus error|too many open files|ancdata"),
     ("host_out_of_memory", r"can't allocate memory|DataLoader worker .*by signal: Killed"),
     ("out_of_memory", r"out of memory|ALLOC_FAILED"),
     ("disk_full", r"no space left|PytorchStreamWriter failed"),
@@ -41,6 +41,8 @@ def explain(error: BaseException) -> Failure:
             return Failure("bad_spec", str(cause))
         if isinstance(cause, OSError) and cause.errno in {errno.ENOSPC, errno.EDQUOT}:
             return Failure("disk_full", _line(cause))
+        if isinstance(cause, OSError) and cause.errno in {errno.EMFILE, errno.ENFILE}:
+            return Failure("shared_memory_full", _line(cause))
         if isinstance(cause, MemoryError):
             return Failure("host_out_of_memory", _line(cause))
         if isinstance(cause, OSError | RuntimeError):

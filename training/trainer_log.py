@@ -11,6 +11,7 @@ import re
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from typing import IO
 
@@ -176,6 +177,8 @@ def capture(sink: LogSink) -> None:
     sys.stdout = LogStream(sink, "info", sys.__stdout__ or sys.stdout)
     sys.stderr = LogStream(sink, "warning", sys.__stderr__ or sys.stderr)
     logging.captureWarnings(True)
+    # An emoji in the name of a class is drawn as a box; that is nobody's concern.
+    warnings.filterwarnings("ignore", "Glyph .* missing")
     logging.getLogger("py.warnings").addHandler(LogHandler(sink))
 
 

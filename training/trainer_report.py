@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from training.messages import CheckpointFile, Epoch, Phase, Progress, Started
+from training.messages import CheckpointFile, Epoch, Facts, Phase, Progress, Started
 from training.trainer_checkpoints import CheckpointFolder
 from training.trainer_clock import EpochClock
 from training.trainer_failures import Left
@@ -28,7 +28,13 @@ class Reporter:
     Args:
         best_epoch: of the attempts before this one, 0 if there were none.
         seed: of the run, decides which validation pictures are shown.
+
+    Attributes:
+        device: its name for people; set, as `facts` is, before the training begins.
+        facts: what the training runs on.
     """
+
+    facts: Facts
 
     def __init__(
         self,
@@ -77,6 +83,7 @@ class Reporter:
     def _start(self, trainer: Any) -> None:
         rate = float(trainer.args.lr0)
         message = Started(
+            **self.facts,
             type="started",
             device=self.device,
             batch=int(trainer.batch_size),

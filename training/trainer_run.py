@@ -10,13 +10,15 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from training.messages import Done, Drained, Failed, Resume, Spec
-from training.trainer_arguments import RUN_FOLDER, train_arguments
+from training.messages import Done, Drained, Failed, Progress, Resume, Spec
+from training.trainer_arguments import RUN_FOLDER, SCRATCH, train_arguments
 from training.trainer_checkpoints import CheckpointFolder
 from training.trainer_data import check_folder, write_data_yaml
+from training.trainer_device import hold_device
 from training.trainer_failures import Failure, Left, explain
 from training.trainer_link import Link
 from training.trainer_log import LogSink
+from training.trainer_machine import facts
 from training.trainer_report import Reporter
 from training.trainer_result import (
     collect_artifacts,
@@ -29,13 +31,12 @@ from training.trainer_result import (
 from training.trainer_yolo import (
     RunTrainer,
     choose_device,
+    device_identity,
     device_name,
     load_weights,
     take_over_arguments,
     usable_precision,
 )
-
-_SCRATCH = "-scratch"
 
 
 class Run:
@@ -54,6 +55,7 @@ class Run:
         self._work = Path(spec.work_dir)
         self._folder = self._work / RUN_FOLDER
         self._reporter: Reporter | None = None
+        self._trainer: RunTrainer | None = None
 
     def go(self) -> bool:
         """Train, and say `done`, `failed` or `drained`.
@@ -78,9 +80,15 @@ class Run:
         failure = explain(error)
         if failure.code == "internal":
             self._log.add("error", _traceback(error))
-        detail = self._log.readable(failure.detail)
         self._log.flush()
-        self._link.send(Failed(type="failed", code=failure.code, detail=detail, epoch=self._epoch))
+        message = Failed(
+            type="failed",
+            code=failure.code,
+            detail=self._log.readable(failure.detail),
+            epoch=self._epoch,
+            batch=max(int(self._trainer.batch_size), 0) if self._trainer else 0,
+        )
+        self._link.send(message)
 
     def _train(self) -> None:
         arguments = self._prepare()
@@ -99,7 +107,9 @@ class Run:
         self._log.on_bar = reporter.bar_moved
         finish_only = start is not None and self._is_over(start[1])
         trainer = RunTrainer(arguments, reporter.listeners(), start=start, finish_only=finish_only)
+        self._trainer = trainer
         reporter.device = device_name(trainer.device)
+        reporter.facts = facts(trainer.device, self._spec.weights)
         trainer.watched = reporter.watched
         trainer.train()
         self._finish(trainer, reporter)
@@ -116,11 +126,24 @@ class Run:
         os.chdir(self._work)
         data = write_data_yaml(spec.data, self._work / "data.yaml")
         device = choose_device(spec.device)
+        if device != "cpu":
+            locks = Path(os.environ["YOLO_CONFIG_DIR"])
+            hold_device(locks, device_identity(device), self._say_that_it_waits)
         arguments = train_arguments(spec, data=data, model=_model(spec), device=device)
         precision = usable_precision(arguments["amp"], device)
         if precision != arguments["amp"]:
             self._log.add("warning", "This device has no bfloat16; another precision is used.")
         return {**arguments, "amp": precision}
+
+    def _say_that_it_waits(self, seconds: int) -> None:
+        """Let the supervisor hear that nothing hangs: another training has the GPU."""
+        if not seconds:
+            self._log.add("info", "Waiting: another training uses the graphics card")
+        epoch = self._spec.resume.epoch if self._spec.resume else 0
+        idle = Progress(
+            type="progress", phase="prepare", epoch=epoch, done=0, total=0, images_per_second=None
+        )
+        self._link.send(idle)
 
     def _restore(self, resume: Resume) -> tuple[tuple[Any, dict[str, Any]], int]:
         """Lay the copies of a checkpoint where the library expects them.
@@ -206,9 +229,9 @@ def _model(spec: Spec) -> str:
         return spec.resume.last
     if spec.weights:
         return spec.weights
-    if not spec.base_model.endswith(_SCRATCH):
+    if not spec.base_model.endswith(SCRATCH):
         raise Failure("weights_unreadable", f"There are no weights for {spec.base_model}.")
-    name = spec.base_model.removesuffix(_SCRATCH)
+    name = spec.base_model.removesuffix(SCRATCH)
     if not name.isalnum():
         raise Failure("bad_spec", "There is no such base model.")
     return f"{name}.yaml"

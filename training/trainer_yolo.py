@@ -12,21 +12,28 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+import ultralytics.data.build as library_build
 import ultralytics.data.dataset as library_dataset
+import ultralytics.data.utils as library_data
 import ultralytics.engine.trainer as library_trainer
 import ultralytics.utils.torch_utils as library_torch
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.nn.tasks import _SafeLoad, load_checkpoint
 from ultralytics.utils import SAFE_LOAD, SETTINGS, callbacks
 
+from training.kernels import has_kernels
 from training.trainer_arguments import OPTION_NAMES
 from training.trainer_checkpoints import is_whole
+from training.trainer_dataset import PreparedDataset, check_picture
 from training.trainer_failures import Failure
+from training.trainer_predictions import KeepingValidator
 from training.trainer_watched import WatchedPictures, WatchingValidator
 
 Callbacks = dict[str, Callable[[Any], None]]
 #: What `optimizer=auto` and a GPU that is too small change in the arguments of a run.
 _RESOLVED = ("batch", "optimizer", "lr0", "warmup_bias_lr")
+#: What may be another value from one attempt to the next.
+_FREE = ("imgsz", "patience")
 #: Compute capability: Ampere. A T4 and a V100 would only pretend, and slowly.
 _FIRST_WITH_BFLOAT16 = 8
 _WEAK_AT_HALF = ("1660", "1650", "1630", "t400", "t550", "t600", "t1000", "t1200", "t2000", "k40m")
@@ -52,7 +59,10 @@ def check_library() -> None:
 
 
 def restrain_library() -> None:
-    """Take away what reaches out: pickled label caches, the git of the host, other services."""
+    """Take away what reaches out: pickled label caches, the git of the host, other services.
+
+    And what opens pictures: only prepared ones are read, and none is ever written.
+    """
 
     def no_cache(path: Path) -> Any:
         raise FileNotFoundError(path)  # a label cache is a pickle: never read one
@@ -62,6 +72,8 @@ def restrain_library() -> None:
 
     library_dataset.load_dataset_cache_file = no_cache
     library_dataset.save_dataset_cache_file = keep_in_memory
+    library_data.check_image = check_picture
+    library_build.YOLODataset = PreparedDataset
     callbacks.add_integration_callbacks = lambda instance: None
     library_trainer.GIT = SimpleNamespace(
         root=None, branch=None, commit=None, message=None, origin=None
@@ -134,7 +146,7 @@ def choose_device(wanted: str) -> str:
     if not index.isdigit() or int(index) >= torch.cuda.device_count():
         raise Failure("unsupported_device", f"There is no GPU {wanted}.")
     major, minor = torch.cuda.get_device_capability(int(index))
-    if not _has_kernels(major, minor, torch.cuda.get_arch_list()):
+    if not has_kernels(major, minor, torch.cuda.get_arch_list()):
         name = torch.cuda.get_device_name(int(index))
         raise Failure(
             "unsupported_device", f"{name} (sm_{major}{minor}), torch {torch.__version__}"
@@ -142,19 +154,9 @@ def choose_device(wanted: str) -> str:
     return index
 
 
-def _has_kernels(major: int, minor: int, architectures: list[str]) -> bool:
-    """Whether compiled code for a card is there: of the same generation, not newer, or portable."""
-    for architecture in architectures:
-        kind, _, number = architecture.partition("_")
-        digits = "".join(character for character in number if character.isdigit())
-        if not digits:
-            continue
-        theirs = divmod(int(digits), 10)
-        if kind == "compute" and theirs <= (major, minor):
-            return True
-        if kind == "sm" and theirs[0] == major and theirs[1] <= minor:
-            return True
-    return False
+def device_identity(index: str) -> str:
+    """Return what tells a GPU from all others, whatever a process calls it."""
+    return str(torch.cuda.get_device_properties(int(index)).uuid)
 
 
 def device_name(device: Any) -> str:
@@ -198,7 +200,7 @@ def take_over_arguments(arguments: dict[str, Any], saved: dict[str, Any]) -> dic
         Failure: `checkpoint_mismatch`: the checkpoint belongs to another run.
     """
     settled = _settled(arguments, saved)
-    names = [name for name in OPTION_NAMES if name not in settled]
+    names = [name for name in OPTION_NAMES if name not in {*settled, *_FREE}]
     different = [name for name in names if saved.get(name) != arguments[name]]
     if different:
         raise Failure("checkpoint_mismatch", f"Different: {', '.join(different)}.")
@@ -213,6 +215,10 @@ def _settled(arguments: dict[str, Any], saved: dict[str, Any]) -> dict[str, Any]
     if str(arguments["optimizer"]).lower() == "auto":
         settled |= {name: saved[name] for name in _RESOLVED[1:] if name in saved}
     return settled
+
+
+class _Validator(WatchingValidator, KeepingValidator):
+    """Watches a few pictures while an epoch is measured; keeps all that the best model finds."""
 
 
 class RunTrainer(DetectionTrainer):  # type: ignore[misc]
@@ -265,9 +271,9 @@ class RunTrainer(DetectionTrainer):  # type: ignore[misc]
             raise
 
     def get_validator(self) -> Any:
-        """Measure with a validator that shows what is found on a few pictures."""
+        """Measure with a validator that watches a few pictures and keeps what is found at last."""
         arguments = copy.copy(self.args)
-        validator = WatchingValidator(
+        validator = _Validator(
             self.test_loader, save_dir=self.save_dir, args=arguments, _callbacks=self.callbacks
         )
         validator.watched = self.watched

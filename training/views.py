@@ -17,11 +17,13 @@ from jobs.errors import UserError
 from jobs.states import TERMINAL, Status
 from projects.access import EDITORS
 from projects.models import Project
-from projects.pages import get_project, render_page, require_role
+from projects.pages import current_user, get_project, render_page, require_role
 from training import epochs, services
-from training.base_models import BASE_MODELS
 from training.models import Checkpoint, TrainedModel, TrainingRun
 from training.options import OPTIONS, final_learning_rate
+from training.provenance import start_label
+from training.remedies import remedies_for, remedy
+from training.result_views import shown_results
 
 _RUNS_A_PAGE = 20
 
@@ -40,6 +42,7 @@ def run_list(request: HttpRequest, project_id: UUID) -> HttpResponse:
         active=_runs(project).active(),
         page_obj=ended.get_page(request.GET.get("page")),
         has_versions=DatasetVersion.objects.filter(dataset__project=project).ready().exists(),
+        chosen=request.GET.getlist("run"),
     )
 
 
@@ -58,6 +61,7 @@ def run_detail(request: HttpRequest, run_id: UUID) -> HttpResponse:
     """Show how a run is doing, and afterwards what it brought."""
     run = _run(request, run_id)
     rows = list(run.epochs.all())
+    remedies = remedies_for(run)
     return render_page(
         request,
         "training/run_detail.html",
@@ -65,12 +69,15 @@ def run_detail(request: HttpRequest, run_id: UUID) -> HttpResponse:
         step="training",
         job=run,
         model=getattr(run, "model", None),
-        base_model=_base_model(run),
+        base_model=start_label(run),
         metrics=[epochs.row(row) for row in rows],
         attempts=_attempts(run, rows),
+        remedies=remedies,
+        offers_form=any(found.code == "other_base_model" for found in remedies),
         settings=_settings(run),
         final_rate=final_learning_rate(run.options) if "optimizer" in run.options else None,
         **_files(run),
+        **shown_results(run),
     )
 
 
@@ -86,6 +93,26 @@ def run_stop(request: HttpRequest, run_id: UUID) -> HttpResponse:
 def run_cancel(request: HttpRequest, run_id: UUID) -> HttpResponse:
     """End at once."""
     return _act(request, run_id, lambda run: services.cancel_run(run=run))
+
+
+@require_POST
+@login_required
+def run_pause(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    """Lay it aside; its GPU is free within seconds."""
+    return _act(request, run_id, lambda run: services.pause_run(run=run))
+
+
+@require_POST
+@login_required
+def run_remedy(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    """Do what one of the buttons beside an error says: go on otherwise, or start anew."""
+    run = _run(request, run_id)
+    require_role(request, run.project, EDITORS)
+    try:
+        run = remedy(run, request.POST.get("code", "")).apply(current_user(request))
+    except UserError as error:
+        messages.warning(request, f"{error.message} {error.hint}")
+    return redirect("training:run_detail", run.pk)
 
 
 @require_POST
@@ -133,14 +160,6 @@ def _run(request: HttpRequest, run_id: UUID) -> Any:
     rows = TrainingRun.objects.visible_to(request.user).with_queue_position()
     related = ("project", "dataset_version__dataset", "start_model", "model", "created_by")
     return get_object_or_404(rows.select_related(*related), pk=run_id)
-
-
-def _base_model(run: TrainingRun) -> str:
-    """Return what the run started from, as people call it."""
-    if run.start_model is not None:
-        return str(run.start_model)
-    known = BASE_MODELS.get(run.base_model)
-    return known.label if known else run.base_model
 
 
 def _attempts(run: TrainingRun, rows: list[Any]) -> list[dict[str, int]]:

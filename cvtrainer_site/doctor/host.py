@@ -1,54 +1,36 @@
 """The machine: PyTorch and GPU, shared memory, disk, fonts, pretrained weights."""
 
-import json
 import shutil
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypedDict
 
 from django.conf import settings
 from PIL import ImageFont
 
 from cvtrainer_site.doctor.finding import Finding, gib, well, wrong
 from cvtrainer_site.supervisor.plan import gpus
+from training.cards import CardsSilent, cards_of_host
+from training.kernels import has_kernels
+from training.torch_build import TorchAnswer, TorchBroken, answer_of, start_asking
 
 _LEAST_DISK = 5 * 1024**3
 #: Docker gives 64 MiB, and loading pictures in several processes then ends in a bus error.
 _LEAST_SHARED_MEMORY = 256 * 1024**2
 _VIETNAMESE = "ĐƠƯăâêôạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ"
-# In a process of its own: this one serves people, and PyTorch is 250 MB.
-_ASK_TORCH = """
-import json, torch
-cards = range(torch.cuda.device_count())
-print(json.dumps({
-    "version": torch.__version__, "cuda": torch.version.cuda,
-    "kernels": torch.cuda.get_arch_list(),
-    "cards": [[torch.cuda.get_device_name(i), *torch.cuda.get_device_capability(i)] for i in cards],
-}))
-"""
 
 
 def look_at_torch() -> Finding:
-    """Tell whether PyTorch runs here, and on every GPU that the machine has."""
+    """Tell whether PyTorch and OpenCV run here, PyTorch on every GPU that the machine has."""
     if find_spec("torch") is None:
         return well("torch", "not installed: this host serves pages, it neither trains nor detects")
-    asked = subprocess.run(
-        [sys.executable, "-c", _ASK_TORCH], capture_output=True, text=True, check=False
-    )
-    if asked.returncode:
-        return wrong("torch", f"does not start: {asked.stderr.strip().splitlines()[-1]}")
-    return judge_torch(json.loads(asked.stdout), expected_gpus=len(gpus()))
-
-
-class TorchAnswer(TypedDict):
-    """What PyTorch says of itself: its kernels (`sm_80`), and each card's name and capability."""
-
-    version: str
-    cuda: str | None
-    kernels: list[str]
-    cards: list[tuple[str, int, int]]
+    try:
+        cards_of_host()
+        answer = answer_of(start_asking())
+    except CardsSilent as silent:
+        return wrong("torch", f"there is a GPU, and its driver does not answer: {silent}")
+    except TorchBroken as broken:
+        return wrong("torch", f"does not start: {broken}")
+    return judge_torch(answer, expected_gpus=len(gpus()))
 
 
 def judge_torch(answer: TorchAnswer, *, expected_gpus: int) -> Finding:
@@ -58,9 +40,8 @@ def judge_torch(answer: TorchAnswer, *, expected_gpus: int) -> Finding:
         seen = f"{build} sees {len(cards)} of {expected_gpus} GPUs"
         return wrong("torch", f"{seen}: the driver is too old, or the container has no GPU")
     for name, major, minor in cards:
-        # Kernels of the same generation run on its later cards, never on another one.
-        fitting = {f"sm_{major}{lower}" for lower in range(minor + 1)}
-        if not fitting & set(answer["kernels"]):
+        # A worker on such a card refuses to train for the same reason.
+        if not has_kernels(major, minor, answer["kernels"]):
             return wrong("torch", f"{build} has no kernels for {name} (sm_{major}{minor})")
     names = ", ".join(name for name, _, _ in cards)
     return well("torch", f"{build}, {names or 'no GPU: trains on the CPU'}")

@@ -14,6 +14,7 @@ from django.db import connections, transaction
 
 from cvtrainer_site import env
 from cvtrainer_site.supervisor.lines import say
+from jobs.reconcile import take_back_from_the_dead
 
 
 @contextmanager
@@ -41,9 +42,14 @@ def only_one() -> Iterator[None]:
 
 
 def prepare() -> None:
-    """Bring the tables up to date, and make the user `admin` where its password is given."""
+    """Bring tables and rows up to date, and make the user `admin` where its password is given.
+
+    No page may say that something runs which a killed portal has left: it goes on, or has ended.
+    """
     say("preparing the database")
     call_command("migrate", interactive=False, verbosity=0)
+    if count := take_back_from_the_dead():
+        say(f"took back {count} jobs of workers that are dead")
     if given := env.secret("CVTRAINER_ADMIN_PASSWORD", default=""):
         _ensure_admin(given)
     connections.close_all()

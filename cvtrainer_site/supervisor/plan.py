@@ -1,15 +1,14 @@
 """Which programs make up the portal, in which order they start and stop."""
 
 import os
-import shutil
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from django.conf import settings
 
 from cvtrainer_site.env import BASE_DIR
+from training.cards import CardsSilent, cards_of_host
 
 #: The queue of each kind of worker in CVTRAINER_WORKERS.
 QUEUES = {"io": "imports", "train": "training", "detect": "detection"}
@@ -39,10 +38,10 @@ def web() -> Program:
     options = {
         "--host": settings.HOST,
         "--port": str(settings.PORT),
-        # Browsers say a few words ("from this line on"); more is not read.
         "--ws": "cvtrainer_site.sockets:ManyMessages",
         # Compressed, a line would be encoded anew for each reader, and each would have memory.
         "--ws-per-message-deflate": "false",
+        # Browsers say a few words ("from this line on"); more is not read.
         "--ws-max-size": "65536",
         "--ws-max-queue": "16",
         "--ws-ping-interval": "20",
@@ -92,17 +91,8 @@ def gpus() -> list[str]:
     """Return the GPUs that workers may use, as CUDA_VISIBLE_DEVICES names them."""
     if (chosen := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
         return [name for name in chosen.split(",") if name.strip()]
-    return list(_gpus_of_driver())
-
-
-def _gpus_of_driver() -> Iterator[str]:
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return
-    query = [program, "--query-gpu=index", "--format=csv,noheader"]
     try:
-        shown = subprocess.run(query, capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return
-    if shown.returncode == 0:
-        yield from shown.stdout.split()
+        # By their ids: the numbers of the driver and of CUDA may name different cards.
+        return [card.uuid for card in cards_of_host()]
+    except CardsSilent:
+        return []  # the workers find the same, and say so

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
-from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.contrib.humanize.templatetags.humanize import intcomma, naturaltime
 from django.forms import BoundField
 from django.forms.boundfield import BoundWidget
 from django.forms.widgets import CheckboxInput, CheckboxSelectMultiple, RadioSelect, Select
@@ -31,6 +31,15 @@ TONES = {
     "importing": "is-live",
     "review": "is-warn",
     "ready": "is-good",
+    # Workers
+    "busy": "is-live",
+    "idle": "is-good",
+    "starting": "",
+    "waiting": "is-warn",
+    "draining": "is-warn",
+    "drained": "is-warn",
+    "refused": "is-bad",
+    "lost": "is-bad",
 }
 _CLASSES = {CheckboxInput: "form-check-input", Select: "form-select", RadioSelect: ""}
 
@@ -79,9 +88,13 @@ def problem(error: Mapping[str, Any] | None) -> dict[str, str]:
 
 @register.simple_tag
 def warning(row: Mapping[str, Any]) -> dict[str, str]:
-    """Return what a warning of a version says to a person: message and hint."""
-    values = {**row.get("params", {}), "count": row.get("count", 0)}
-    message, hint = errors.describe(str(row.get("code")), values)
+    """Return what a warning of a version says to a person: message, with how many, and hint."""
+    code, count, examples = str(row.get("code")), row.get("count", 0), row.get("examples") or [""]
+    values = {"name": examples[0], **row.get("params", {}), "count": count}
+    message, hint = errors.describe(code, values)
+    if count > 1 and message == errors.describe(code, {**values, "count": 0})[0]:
+        # A sentence about one file, of which there are several.
+        message = f"{message} ({intcomma(count)})"
     return {"message": message, "hint": hint}
 
 

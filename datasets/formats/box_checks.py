@@ -1,6 +1,6 @@
 """What makes a box usable, whatever file it was in."""
 
-from datasets.boxes import Box, clipped, overhang
+from datasets.boxes import Box, CutBox, clipped, overhang
 
 #: Exporters round; a box that sticks out by less is not worth a word.
 _ROUNDING = 1e-4
@@ -13,6 +13,8 @@ class BoxRefused(Exception):
 def inside(box: Box) -> tuple[Box, bool]:
     """Return the part of a box that lies in the picture, and whether it was cut at the edge.
 
+    One that was cut is a `CutBox`: what is done about such boxes later needs to know them.
+
     Raises:
         BoxRefused: `box_without_area`, `box_outside`.
     """
@@ -21,4 +23,6 @@ def inside(box: Box) -> tuple[Box, bool]:
     visible = clipped(box)
     if visible is None:
         raise BoxRefused("box_outside")
-    return visible, overhang(box) > _ROUNDING
+    if overhang(box) > _ROUNDING:
+        return CutBox(*visible), True
+    return visible, False

@@ -55,7 +55,7 @@ def pair(paths: Sequence[str], suffix: str = ".txt") -> Pairs:
     pictures = [path for path in paths if is_picture(path)]
     texts = [path for path in paths if suffix_of(path) == suffix]
     found: dict[str, str] = {}
-    for match in (_by_place, _by_place_in_any_case, _by_name):
+    for match in (_by_place, _by_place_in_any_case, _by_name) if pictures and texts else ():
         left = [picture for picture in pictures if picture not in found]
         found |= match(left, set(texts).difference(found.values()))
     label_of = {picture: found.get(picture) for picture in pictures}

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django.core.files.storage import storages
 from django.db import models, transaction
+from django.utils import timezone
 
 from datasets.models.pictures import Picture
 from datasets.models.versions import DatasetVersion
@@ -47,6 +48,9 @@ class Import(Job):
     source = models.CharField(max_length=20, choices=Source.choices)
     file = models.FileField(storage=uploads_storage, max_length=200, blank=True)
     file_name = models.CharField(max_length=255, blank=True)
+    file_size = models.PositiveBigIntegerField(
+        default=0, help_text="bytes of the file, until nobody needs it any more"
+    )
     keep_splits = models.BooleanField(default=True)
     endpoint = models.CharField(max_length=300, blank=True)
     origin = models.CharField(
@@ -72,6 +76,14 @@ class Import(Job):
         if self.status != Status.FAILED or not self.error or not self.file:
             return False
         return UserError(self.error["code"]).status >= _OURS
+
+    @property
+    def keeps_pictures(self) -> bool:
+        """Whether pictures that it fetched wait for another try, though it failed."""
+        if self.status != Status.FAILED or not self.origin:
+            return False
+        mine = RemotePicture.objects.filter(project=self.project_id, origin=self.origin)
+        return mine.filter(keep_until__gt=timezone.now()).exists()
 
     def moved(self) -> None:
         """Keep the version in step, however the import ends; the work itself makes it ready.
@@ -104,7 +116,7 @@ class Import(Job):
         """Remove the uploaded file; nobody needs it any more."""
         if self.file:
             uploads_storage().delete(self.file.name)
-            Import.objects.filter(pk=self.pk).update(file="")
+            Import.objects.filter(pk=self.pk).update(file="", file_size=0)
 
 
 class ImportSecret(models.Model):

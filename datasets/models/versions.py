@@ -244,6 +244,11 @@ class ImageProblem(models.Model):
     image = models.ForeignKey(DatasetImage, on_delete=models.CASCADE, related_name="problems")
     position = models.PositiveIntegerField(help_text="of the image, which never moves")
     code = models.CharField(max_length=40)
+    boxes = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="corners of those that it is of, where looking at them does not tell it",
+    )
 
     class Meta:
         indexes: ClassVar = [

@@ -25,6 +25,10 @@ MINE: Rule = (401, 404, 404, 404, OK)
 SEE_BY_BODY: Rule = (401, 400, OK, OK, OK)
 EDIT_BY_BODY: Rule = (401, 400, 403, OK, OK)
 
+#: Of staff, and none of these is.
+STAFF: Rule = (401, 404, 404, 404, 404)
+STAFF_PAGE: Rule = (LOGIN, 404, 404, 404, 404)
+
 PAGE: Rule = (LOGIN, OK, OK, OK, OK)
 SEE_PAGE: Rule = (LOGIN, 404, OK, OK, OK)
 EDIT_PAGE: Rule = (LOGIN, 404, 403, OK, OK)
@@ -52,6 +56,7 @@ API: Rules = {
     "api/v1/tokens/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "api/v1/tokens/<uuid:id>/": {"DELETE": MINE},
     "api/v1/ws-tickets/": {"POST": SIGNED_IN},
+    "api/v1/workers/": {"GET": STAFF},
     "api/v1/projects/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "api/v1/projects/<uuid:pk>/": {"GET": SEE, "PATCH": OWN, "DELETE": OWN},
     "api/v1/projects/<uuid:project_id>/members/": {"GET": SEE, "POST": OWN},
@@ -85,10 +90,15 @@ API: Rules = {
     "api/v1/training-presets/": {"GET": SIGNED_IN},
     "api/v1/training-runs/": {"GET": SIGNED_IN, "POST": EDIT_BY_BODY},
     **_job("training-runs"),
+    "api/v1/training-runs/preflight/": {"POST": EDIT_BY_BODY},
     "api/v1/training-runs/<uuid:pk>/stop/": {"POST": EDIT},
+    "api/v1/training-runs/<uuid:pk>/pause/": {"POST": EDIT},
     "api/v1/training-runs/<uuid:pk>/resume/": {"POST": EDIT},
     "api/v1/training-runs/<uuid:pk>/duplicate/": {"POST": EDIT},
     "api/v1/training-runs/<uuid:pk>/metrics/": {"GET": SEE},
+    "api/v1/training-runs/<uuid:pk>/predictions/": {"GET": SEE},
+    "api/v1/training-runs/<uuid:pk>/repeat/": {"POST": EDIT},
+    "api/v1/training-runs/compare/": {"GET": SEE_BY_BODY},
     "api/v1/training-runs/<uuid:pk>/pictures/": {"GET": SEE},
     "api/v1/training-runs/<uuid:pk>/artifacts/": {"GET": SEE},
     "api/v1/training-runs/<uuid:pk>/artifacts/<str:name>/": {"GET": SEE},
@@ -114,6 +124,10 @@ PAGES: Rules = {
     "running/": {"GET": ANYBODY},
     "activity/": {"GET": ANYBODY},
     "sample/": {"POST": PAGE},
+    "operations/workers/": {"GET": STAFF_PAGE},
+    # As above: who is signed out is told to stop.
+    "operations/workers/rows/": {"GET": (OK, 404, 404, 404, 404)},
+    "operations/workers/<uuid:worker_id>/drain/": {"POST": STAFF_PAGE},
     "healthz": {"GET": ANYBODY},
     "readyz": {"GET": ANYBODY},
     "metrics": {"GET": NOBODY},
@@ -140,6 +154,7 @@ PAGES: Rules = {
     "projects/<uuid:project_id>/training/active/": {"GET": SEE_PAGE},
     "projects/<uuid:project_id>/training/new/": {"GET": EDIT_PAGE, "POST": EDIT_PAGE},
     "projects/<uuid:project_id>/training/check/": {"POST": EDIT_PAGE},
+    "projects/<uuid:project_id>/training-runs/compare/": {"GET": SEE_PAGE},
     "projects/<uuid:project_id>/models/": {"GET": SEE_PAGE},
     "projects/<uuid:project_id>/detect/": {"GET": SEE_PAGE},
     "projects/<uuid:project_id>/detections/": {"GET": SEE_PAGE},
@@ -152,7 +167,11 @@ PAGES: Rules = {
     "evaluations/<uuid:evaluation_id>/cancel/": {"POST": EDIT_PAGE},
     "training-runs/<uuid:run_id>/stop/": {"POST": EDIT_PAGE},
     "training-runs/<uuid:run_id>/cancel/": {"POST": EDIT_PAGE},
+    "training-runs/<uuid:run_id>/pause/": {"POST": EDIT_PAGE},
     "training-runs/<uuid:run_id>/resume/": {"POST": EDIT_PAGE},
+    "training-runs/<uuid:run_id>/remedy/": {"POST": EDIT_PAGE},
+    "training-runs/<uuid:run_id>/repeat/": {"POST": EDIT_PAGE},
+    "training-runs/<uuid:run_id>/results/": {"GET": SEE_PAGE},
     "projects/<uuid:project_id>/import/custom-vision/": {"GET": EDIT_PAGE, "POST": EDIT_PAGE},
     "projects/<uuid:project_id>/import/custom-vision/preview/": {"POST": EDIT_PAGE},
     "imports/<uuid:import_id>/": {"GET": SEE_PAGE},
@@ -172,6 +191,8 @@ PAGES: Rules = {
     "training-runs/<uuid:run_id>/": {"GET": SEE_PAGE},
 }
 
+_TWO_RUNS = {"run": ["{training-runs}", "{other-runs}"]}
+
 #: What a request has to say for the rule to be asked at all; `{name}` is a row of the world.
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "api/v1/imports/"): {"project": "{projects}", "source": "zip"},
@@ -181,6 +202,13 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         "dataset_version": "{dataset-versions}",
         "base_model": "yolo11n-scratch",
     },
+    ("POST", "api/v1/training-runs/preflight/"): {
+        "project": "{projects}",
+        "dataset_version": "{dataset-versions}",
+        "base_model": "yolo11n-scratch",
+    },
+    ("GET", "api/v1/training-runs/compare/"): _TWO_RUNS,
+    ("GET", "projects/<uuid:project_id>/training-runs/compare/"): _TWO_RUNS,
     ("POST", "api/v1/detections/"): {"model": "{models}", "wait": 0},
     ("POST", "api/v1/evaluations/"): {
         "model": "{models}",

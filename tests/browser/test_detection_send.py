@@ -12,6 +12,7 @@ from django.db import connection
 from accounts.models import User
 from detection.models import Detection
 from projects.models import Project
+from tests.browser.dropping import drag, drop
 from tests.browser.found import OBJECTS, finish, look_at
 from tests.browser.material import drawing
 from tests.factories import make_model
@@ -62,6 +63,37 @@ def test_pictures_are_sent_and_counted(
     detection = Detection.objects.get()
     assert (detection.model, detection.conf, detection.created_by) == (model, 0.5, viewer)
     assert [image.file_name for image in detection.images.all()] == ["kệ 0.jpg", "kệ 1.jpg"]
+
+
+def test_pictures_are_dropped_anywhere_on_the_page(
+    visit: Any, viewer: User, project: Project, worker: None, tmp_path: Path
+) -> None:
+    make_model(project)
+    paths = pictures(tmp_path, 3)
+    notes = tmp_path / "ghi chú.txt"
+    notes.write_text("not a picture")
+    page = visit(viewer, language="en").open(f"/projects/{project.pk}/detect/")
+    dragged = page.locator("body.is-dragging")
+
+    drag(page, "dragEnter", "dragOver", paths=paths, selector="footer")
+    dragged.wait_for()
+    page.evaluate("dispatchEvent(new DragEvent('dragleave'))")  # Chromium's own tool sends none
+    dragged.wait_for(state="detached")
+    assert page.locator(".preview").count() == 0
+
+    drop(page, [*paths[:2], notes], selector="footer")
+    page.locator(".preview").nth(1).wait_for()
+    drop(page, paths[2:], selector=".drop")
+    page.locator(".preview").nth(2).wait_for()
+    dragged.wait_for(state="detached")
+    names = page.locator(".preview-name").all_inner_texts()
+    assert names == ["kệ 0.jpg", "kệ 1.jpg", "kệ 2.jpg"]
+
+    page.locator("#threshold").fill("50")
+    page.click("[data-submit]")
+    page.wait_for_url("**/detections/*/")
+    page.locator("[data-total]", has_text="6 objects").wait_for()
+    assert [i.file_name for i in Detection.objects.get().images.all()] == names
 
 
 def test_a_refusal_is_said_in_words_and_the_pictures_stay_chosen(

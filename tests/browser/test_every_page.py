@@ -6,6 +6,9 @@ import pytest
 from django.urls import reverse
 
 from accounts.models import User
+from datasets.class_edit import ClassChange
+from datasets.editing import Edit
+from datasets.reviewing import edit_version
 from projects.models import Project
 from tests.browser.material import make_gallery
 from tests.browser.visitor import DESK, PHONE
@@ -14,7 +17,16 @@ from tests.factories import make_import, make_model, make_project, make_run, mak
 
 def pages_of(project: Project) -> list[str]:
     """Return the addresses of all pages, each with something on it."""
-    version = make_gallery(project)
+    layout = {"format": "yolo", "pictures": 6, "labels": 6, "names_from": "data.yaml"}
+    version = make_gallery(project, layout=layout)
+    broken = {"code": "picture_unreadable", "count": 2, "examples": ["images/hỏng.jpg"]}
+    problems = {**version.health["problems"], "picture_unlabelled": 1, "look_alike": 2}
+    version.health |= {"unreadable": [broken], "problems": problems}
+    version.save()
+    edit = Edit((ClassChange(0, "lon"), ClassChange(1, "chai")))
+    edited = edit_version(version=version, edit=edit)
+    unready = make_gallery(make_project(project.created_by, name="Thiếu"))
+    unready.classes.update(by_split={"train": [6, 6]})
     waiting = make_gallery(make_project(project.created_by, name="Chờ xác nhận"), status="review")
     newer = make_version(version.dataset, classes=("can", "hộp"))
     failed = make_import(project, status="failed", error={"code": "archive_not_zip", "params": {}})
@@ -43,6 +55,9 @@ def pages_of(project: Project) -> list[str]:
         reverse("datasets:dataset_edit", args=[version.dataset.pk]),
         reverse("datasets:version_detail", args=[version.pk]),
         reverse("datasets:version_health", args=[version.pk]),
+        reverse("datasets:version_detail", args=[edited.pk]),
+        reverse("datasets:version_detail", args=[unready.pk]),
+        reverse("datasets:version_health", args=[unready.pk]),
         reverse("datasets:version_review", args=[version.pk]),
         reverse("datasets:version_review", args=[waiting.pk]),
         reverse("datasets:version_detail", args=[waiting.pk]),

@@ -79,6 +79,30 @@ def test_a_class_can_be_looked_at_alone_and_the_picture_magnified(
     assert page.get_attribute("#picture", "viewBox") != before
 
 
+def test_the_keyboard_magnifies_the_picture(
+    visit: Any, viewer: User, version: DatasetVersion
+) -> None:
+    image = version.images.get(file_name="kệ-1.jpg")
+    page = visit(viewer).open(f"/images/{image.pk}/")
+    page.wait_for_selector("#picture g")
+
+    def shown() -> float:
+        """Return how wide a part of the picture is shown."""
+        return float((page.get_attribute("#picture", "viewBox") or "").split()[2])
+
+    whole = shown()
+    page.keyboard.press("+")
+    once = shown()
+    page.keyboard.press("+")
+    assert whole > once > shown()
+    assert once == pytest.approx(whole / 1.5, rel=0.01)
+    for _ in range(3):  # not beyond the whole picture
+        page.keyboard.press("-")
+    assert shown() == pytest.approx(whole)
+    page.keyboard.press("Control++")  # that is the browser's own
+    assert shown() == pytest.approx(whole)
+
+
 def test_a_finger_leads_through_the_pictures_and_pinches(
     visit: Any, viewer: User, version: DatasetVersion
 ) -> None:

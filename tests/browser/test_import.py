@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from accounts.models import User
-from datasets.models import DatasetVersion
+from datasets.models import DatasetVersion, Import
 from projects.models import Project
+from tests.browser.dropping import drop
 from tests.browser.material import make_zip
 from tests.services.programs import Programs
 
@@ -29,6 +30,27 @@ def test_a_zip_becomes_pictures_with_boxes(
     assert "is-done" in (page.locator("#steps .step >> nth=0").get_attribute("class") or "")
     assert page.locator("[data-log-lines] div").count() > 0
     assert page.locator("#toasts .notice").count() == 0
+
+
+def test_a_zip_is_dropped_anywhere_on_the_page(
+    visit: Any, editor: User, project: Project, programs: Programs, tmp_path: Path
+) -> None:
+    programs.worker("imports")
+    archive, notes = make_zip(tmp_path), tmp_path / "notes.txt"
+    notes.write_text("not a ZIP")
+    page = visit(editor).open(f"/projects/{project.pk}/import/")
+
+    drop(page, [notes], selector="footer")
+    page.locator("[data-file-error]").wait_for()
+
+    drop(page, [archive], selector="footer")
+    page.locator("[data-file-error]").wait_for(state="hidden")
+    assert page.locator("[data-drop-name]").inner_text() == "Kệ bia.zip"
+    assert page.input_value("[name=dataset_name]") == "Kệ bia"
+    page.click("[data-submit] button")
+    page.wait_for_url("**/imports/*/")
+    page.wait_for_selector("#job [data-status=succeeded]", timeout=60_000)
+    assert Import.objects.get().file_name == "Kệ bia.zip"
 
 
 def test_what_came_in_can_be_thrown_away_instead_of_confirmed(

@@ -1,8 +1,11 @@
 """The page of a run: log, curves and figures grow while it is open; nothing on it is untrue."""
 
+import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page
 
 from accounts.models import User
@@ -78,6 +81,28 @@ def test_log_curves_and_figures_grow_without_reloading(visit: Any, viewer: User,
     assert page.evaluate("window.isSamePage") is True
 
 
+def prepare(run: Any, pictures: int) -> None:
+    """Say how many pictures are at training size."""
+    state = {"phase": "prepare_pictures", "done": 0, "total": 8, "percent": 0.0}
+    state |= {"batch": pictures, "batches": 5000, "eta_seconds": None}
+    transitions.append(run, [(JobEvent.Type.PROGRESS, state)], progress=state)
+
+
+def test_while_pictures_are_prepared_it_is_said_how_many(
+    visit: Any, viewer: User, run: Any
+) -> None:
+    prepare(run, 1000)
+    page = visit(viewer).open(f"/training-runs/{run.pk}/")
+    place = page.locator("[data-run-batch]")
+    assert "000" in place.inner_text()
+    assert "{" not in place.inner_text()
+    prepare(run, 2345)
+    page.locator("[data-run-batch]", has_text="345").wait_for()
+    assert page.locator("[data-progress-phase]").inner_text() == "Đang chuẩn bị ảnh"
+    go(run, 1, 3.0)
+    page.locator("[data-run-batch]", has_text="lô 2").wait_for()
+
+
 def test_the_table_says_what_the_curves_show(visit: Any, viewer: User, run: Any) -> None:
     finish_epoch(run, 1, 0.25)
     finish_epoch(run, 2, 0.5)
@@ -127,14 +152,65 @@ def test_the_progress_on_the_page_is_never_older_than_what_is_known(
     assert set(page.evaluate("window.seen")) == {"58 %"}
 
 
-def test_a_failed_run_says_what_was_kept_and_goes_on(visit: Any, editor: User, run: Any) -> None:
+def test_a_silent_worker_is_told_until_it_is_heard_again(
+    visit: Any, viewer: User, run: Any
+) -> None:
+    go(run, 2, 20.0)
+    visitor = visit(viewer, language="en")
+    visitor.page.clock.install()
+    page = visitor.open(f"/training-runs/{run.pk}/")
+    page.locator("[data-progress-percent]", has_text="20").wait_for()
+    line = page.locator("#job [data-silence]")
+    assert line.is_hidden()
+
+    TrainingRun.objects.update(lease_until=timezone.now() - timedelta(minutes=2))
+    page.clock.fast_forward(110_000)
+
+    line.filter(has_text=re.compile(r"Its worker was last heard of 2\sminutes ago\.")).wait_for()
+    visitor.shoot("run-silent")
+    assert visitor.problems() == []
+
+    transitions.renew(run)
+    go(run, 3, 30.0)
+
+    line.wait_for(state="hidden")
+
+
+def test_a_failed_run_says_what_was_kept_and_goes_on_with_one_click(
+    visit: Any, editor: User, run: Any
+) -> None:
     finish_epoch(run, 1, 0.25)
-    transitions.finish(run, Status.FAILED, error={"code": "out_of_memory", "params": {}})
-    page = visit(editor).open(f"/training-runs/{run.pk}/")
+    error = {"code": "out_of_memory", "params": {"batch": 4}}
+    transitions.finish(run, Status.FAILED, error=error)
+    page = visit(editor, language="en").open(f"/training-runs/{run.pk}/")
     assert page.locator("#job [role=alert] p").count() == 2
     assert page.locator(f"#job a[href$='?from={run.pk}']").is_visible()
+    assert page.locator("#job [role=alert] .btn").all_inner_texts() == [
+        "Go on with batch 2",
+        "Choose another base model",
+        "Keep the best model so far",
+    ]
     page.click("#job [role=alert] button.btn-primary")
     page.locator("#job[data-status='queued']").wait_for()
+    run.refresh_from_db()
+    assert run.options["batch"] == 2
+
+
+def test_a_run_is_laid_aside_and_goes_on(visit: Any, editor: User, viewer: User, run: Any) -> None:
+    finish_epoch(run, 1, 0.25)
+    watching = visit(viewer, language="en").open(f"/training-runs/{run.pk}/")
+    page = visit(editor, language="en").open(f"/training-runs/{run.pk}/")
+    page.click("form[action$='/pause/'] button")
+    page.locator("#job [role=status]", has_text="It pauses").wait_for()
+    assert page.locator("form[action$='/stop/'], form[action$='/pause/']").count() == 0
+    transitions.take_back(run, counts_as_loss=False)  # its worker has left it
+    for seen in (page, watching):
+        seen.locator("#job [data-status='paused']", has_text="Paused").wait_for()
+    assert watching.locator("#job form").count() == 0
+    page.click("#job .choice-lines button.btn-primary")
+    for seen in (page, watching):
+        seen.locator("#job .badge-status[data-status='queued']").wait_for()
+    assert TrainingRun.objects.claimable().filter(pk=run.pk).exists()
 
 
 def test_stopping_and_cancelling_are_two_things(visit: Any, editor: User, run: Any) -> None:

@@ -1,5 +1,6 @@
 """What the tests of Custom Vision share: an emulator with a project in it, and how to import it."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,8 @@ from accounts.models import User
 from datasets import services
 from datasets.custom_vision_preview import address_of
 from datasets.models import Import
+from datasets.sources.custom_vision import calls, tries
+from datasets.sources.custom_vision.service import Service
 from datasets.tasks import run_import
 from projects.models import Project
 from tests.custom_vision.emulator import KEY, Emulator
@@ -29,6 +32,12 @@ def fill(emulator: Emulator, count: int) -> None:
     for number in range(count):
         box = (tags[number % 2], 0.2, 0.3, 0.25, 0.5)
         emulator.add_picture(distinct_jpeg(number), (64 + number % 7, 48), [box])
+
+
+def service_of(emulator: Emulator, *, patience: float = 3.0) -> Service:
+    """Return what an import asks for the emulator's project."""
+    address = address_of(emulator.endpoint, emulator.project)
+    return Service(address, KEY, wait=lambda seconds, _: time.sleep(seconds), patience=patience)
 
 
 @pytest.fixture
@@ -63,6 +72,14 @@ def import_it(queue_it: ImportIt) -> ImportIt:
         return fresh(job)
 
     return bring_in
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait less between two tries than with the real one."""
+    monkeypatch.setattr(calls, "_FIRST_WAIT", 0.05)
+    monkeypatch.setattr(tries, "_WAITS", (0.02, 0.02, 0.02))
+    monkeypatch.setattr("datasets.custom_vision._PATIENCE", 3.0)
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -18,9 +18,12 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 KEY = "CANARY-0123456789abcdef-training"
+#: Stands beside it in Azure, and opens no project.
+PREDICTION_KEY = "CANARY-0123456789abcdef-prediction"
 DETECTION_DOMAIN = "da2e3a8a-40a5-4171-82f4-58522f70fbc1"
 CLASSIFICATION_DOMAIN = "ee85a74c-405e-4adc-bb47-ffa8ca0c9f31"
 _ROOT = "/customvision/v3.4-preview/training/"
+_BLOBS = "/blobs/"
 
 
 @dataclass
@@ -41,6 +44,19 @@ class Asked:
     path: str
     query: dict[str, str]
     headers: dict[str, str]
+    at: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_of_api(self) -> bool:
+        """Whether it counts for the rate of the API."""
+        return self.path.startswith(_ROOT)
+
+    @property
+    def picture(self) -> str:
+        """The id of the picture that is fetched, from its storage or through the API."""
+        path = self.query.get("path", "") if self.path.endswith("/artifacts") else self.path
+        found = path.partition("?")[0]
+        return found.removeprefix(_BLOBS) if found.startswith(_BLOBS) else ""
 
 
 #: Returns what to answer, or nothing to let the server do so.
@@ -72,7 +88,9 @@ class Emulator:
         self.project, self.domain, self.latency = str(uuid.uuid4()), domain, latency
         self.name = "Kệ bia Tết"
         self.tags: dict[str, dict[str, Any]] = {}
-        self.pictures: list[RemotePicture] = []
+        self._pictures: dict[str, RemotePicture] = {}
+        #: Tagged and untagged ones, until something changes.
+        self._kinds: tuple[list[RemotePicture], list[RemotePicture]] | None = None
         self.iterations: list[dict[str, Any]] = []
         self.performance: dict[str, Any] = {}
         self.faults: list[Fault] = []
@@ -80,6 +98,8 @@ class Emulator:
         #: Links carry this; one with an older signature has expired.
         self.signature = 1
         self.relative_links = False
+        #: Pictures that are fetched at this moment, and the most that ever were at once.
+        self._at_once = self.most_at_once = 0
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.emulator = self
@@ -88,6 +108,11 @@ class Emulator:
     def endpoint(self) -> str:
         """Where the API is."""
         return f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def pictures(self) -> list[RemotePicture]:
+        """All pictures, the oldest first."""
+        return list(self._pictures.values())
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -130,8 +155,22 @@ class Emulator:
         ]
         named = sorted({region["tagId"] for region in regions} | set(tags or []))
         picture = RemotePicture(str(uuid.uuid4()), content, *size, regions, named)
-        self.pictures.append(picture)
+        self._pictures[picture.id] = picture
+        self._kinds = None
         return picture
+
+    def remove(self, *ids: str) -> None:
+        """Remove pictures: those behind them move forward."""
+        for picture_id in ids:
+            del self._pictures[picture_id]
+        self._kinds = None
+
+    def tag(self, picture_id: str, *tags: str) -> None:
+        """Give a picture these tags and no others; without one it is untagged, and its boxes go."""
+        picture = self._pictures[picture_id]
+        picture.tags = list(tags)
+        picture.regions = [row for row in picture.regions if row["tagId"] in tags]
+        self._kinds = None
 
     def publish(self, name: str, per_tag: list[dict[str, Any]]) -> None:
         """Publish an iteration with its performance."""
@@ -154,8 +193,25 @@ class Emulator:
 
     def fetched(self) -> "Counter[str]":
         """Return how often each picture was fetched."""
-        found = [asked.path.rsplit("/", 1)[-1] for asked in list(self.asked)]
-        return Counter(name for name in found if any(p.id == name for p in self.pictures))
+        found = (asked.picture for asked in list(self.asked))
+        return Counter(name for name in found if name in self._pictures)
+
+    def listed(self) -> int:
+        """Return how many pages of pictures were asked for."""
+        return sum("skip" in asked.query for asked in list(self.asked))
+
+    @contextmanager
+    def counted(self, asked: Asked) -> Iterator[None]:
+        """Count a picture while it is fetched."""
+        weight = 1 if asked.picture else 0
+        with self._lock:
+            self._at_once += weight
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._at_once -= weight
 
     def answer(self, asked: Asked) -> Answer:
         """Return what the server says."""
@@ -165,8 +221,8 @@ class Emulator:
         for fault in faults:
             if (found := fault(asked)) is not None:
                 return found
-        if asked.path.startswith("/blobs/"):
-            return self._blob(asked)
+        if asked.path.startswith(_BLOBS):
+            return self._blob(asked.picture, asked.query.get("sig", ""))
         if asked.headers.get("training-key") != KEY:
             return _problem(401, "Access denied due to invalid subscription key")
         if asked.path.startswith(f"{_ROOT}domains/"):
@@ -178,8 +234,7 @@ class Emulator:
         return self._of_project(asked, asked.path.removeprefix(start))
 
     def _of_project(self, asked: Asked, path: str) -> Answer:
-        tagged = [picture for picture in self.pictures if picture.tags]
-        untagged = [picture for picture in self.pictures if not picture.tags]
+        tagged, untagged = self._by_kind()
         answers: dict[str, Callable[[], Any]] = {
             "": lambda: {
                 "id": self.project,
@@ -200,11 +255,18 @@ class Emulator:
         if path in answers:
             return _json(answers[path]())
         if path == "/artifacts":
-            return self._blob(Asked(asked.query.get("path", ""), {}, {}), is_signed=True)
+            return self._blob(asked.picture, asked.query["path"].partition("?sig=")[2])
         parts = path.split("/")
         if parts[1:2] == ["iterations"] and parts[3:] == ["performance"]:
             return _json(self.performance[parts[2]])
         return _problem(404, "no such operation")
+
+    def _by_kind(self) -> tuple[list[RemotePicture], list[RemotePicture]]:
+        if (kinds := self._kinds) is None:
+            pictures = self.pictures
+            kinds = [p for p in pictures if p.tags], [p for p in pictures if not p.tags]
+            self._kinds = kinds
+        return kinds
 
     def _page(self, pictures: list[RemotePicture], asked: Asked) -> list[dict[str, Any]]:
         take, skip = int(asked.query.get("take", 50)), int(asked.query.get("skip", 0))
@@ -216,10 +278,10 @@ class Emulator:
 
     def _by_ids(self, asked: Asked) -> list[dict[str, Any]]:
         wanted = asked.query.get("imageIds", "").split(",")
-        return [self._shown(picture) for picture in self.pictures if picture.id in wanted]
+        return [self._shown(self._pictures[name]) for name in wanted if name in self._pictures]
 
     def _shown(self, picture: RemotePicture) -> dict[str, Any]:
-        link = f"/blobs/{picture.id}?sig={self.signature}"
+        link = f"{_BLOBS}{picture.id}?sig={self.signature}"
         return {
             "id": picture.id,
             "created": "2026-01-01T00:00:00.000Z",
@@ -231,12 +293,11 @@ class Emulator:
             "regions": picture.regions or None,
         }
 
-    def _blob(self, asked: Asked, *, is_signed: bool = False) -> Answer:
-        name = asked.path.partition("?")[0].removeprefix("/blobs/")
-        found = next((picture for picture in self.pictures if picture.id == name), None)
+    def _blob(self, name: str, signature: str) -> Answer:
+        found = self._pictures.get(name)
         if found is None:
             return Answer(404)
-        if not is_signed and asked.query.get("sig") != str(self.signature):
+        if signature != str(self.signature):
             return Answer(403, b"<Error><Code>AuthenticationFailed</Code></Error>")
         return Answer(200, found.content, {"Content-Type": "application/octet-stream"})
 
@@ -259,10 +320,10 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         headers = {name.lower(): value for name, value in self.headers.items()}
-        if server.emulator.latency:
-            time.sleep(server.emulator.latency)
-        with suppress(BrokenPipeError, ConnectionResetError):
-            self._send(server.emulator.answer(Asked(url.path, query, headers)))
+        emulator, asked = server.emulator, Asked(url.path, query, headers)
+        with emulator.counted(asked), suppress(BrokenPipeError, ConnectionResetError):
+            time.sleep(emulator.latency)
+            self._send(emulator.answer(asked))
 
     def _send(self, answer: Answer) -> None:
         self.send_response(answer.status)

@@ -11,7 +11,7 @@ from datasets.models import DatasetVersion, Import, ImportSecret
 from datasets.tasks import run_import
 from projects.models import Project
 from tests.custom_vision.conftest import BEER, CAN, ImportIt, fill
-from tests.custom_vision.emulator import KEY, Emulator
+from tests.custom_vision.emulator import KEY, Answer, Emulator
 from tests.datasets.importing import distinct_jpeg
 from tests.personas import ClientFactory
 
@@ -123,6 +123,36 @@ class TestPreview:
         assert found["estimated_seconds"] > 0
         assert not Import.objects.exists()
         assert len(emulator.fetched()) <= 8
+
+    def test_of_a_private_network_has_estimates_too(
+        self, api: ClientFactory, editor: User, project: Project, emulator: Emulator
+    ) -> None:
+        fill(emulator, 80)
+        emulator.relative_links = True
+        found = api(editor).post(f"{IMPORTS}preview/", body_for(emulator, project)).json()
+        size = sum(len(picture.content) for picture in emulator.pictures)
+        assert 0.5 * size < found["estimated_bytes"] < 2 * size
+        # They come at the pace of the API.
+        assert 80 / 10 < found["estimated_seconds"] < 60
+        assert len(emulator.fetched()) == 8
+
+    @pytest.mark.parametrize("status", [403, 404, 429, 500])
+    def test_without_a_sample_there_are_no_estimates(
+        self,
+        api: ClientFactory,
+        editor: User,
+        project: Project,
+        emulator: Emulator,
+        status: int,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("datasets.custom_vision_preview._PATIENCE", 0.5)
+        fill(emulator, 4)
+        emulator.relative_links = True
+        emulator.faults.append(lambda asked: Answer(status) if asked.picture else None)
+        answer = api(editor).post(f"{IMPORTS}preview/", body_for(emulator, project))
+        assert (answer.status_code, answer.json()["tagged"]) == (200, 4)
+        assert answer.json()["estimated_bytes"] is answer.json()["estimated_seconds"] is None
 
     def test_tells_why_it_cannot(
         self, api: ClientFactory, editor: User, project: Project, emulator: Emulator

@@ -6,66 +6,44 @@ from collections.abc import Callable
 from itertools import count
 
 import pytest
+from django.utils import translation
 
-from datasets.models import DatasetImage, Import, ImportSecret, RemotePicture
-from datasets.sources.custom_vision import calls, downloads
+from datasets.models import DatasetImage, Import, ImportSecret
 from datasets.tasks import run_import
 from jobs import queue
+from jobs.errors import describe
 from jobs.states import Status
 from tests.custom_vision.conftest import ImportIt, fill
 from tests.custom_vision.emulator import (
     CLASSIFICATION_DOMAIN,
     KEY,
+    PREDICTION_KEY,
     Answer,
     Asked,
     Emulator,
-    Fault,
 )
+from tests.custom_vision.faults import code_of, error_body, on, spoil
 from tests.datasets.importing import distinct_jpeg, fresh, warnings_of
-from tests.datasets.samples import jpeg, picture, turned_away, with_orientation
 
 UNKNOWN = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait less between two tries than with the real one."""
-    monkeypatch.setattr(calls, "_FIRST_WAIT", 0.05)
-    monkeypatch.setattr(downloads, "_WAITS", (0.02, 0.02, 0.02))
-    monkeypatch.setattr("datasets.custom_vision._PATIENCE", 3.0)
-
-
-def on(part: str, *answers: Answer, every: bool = False) -> Fault:
-    """Answer requests whose path ends with `part`: in turn, then not any more."""
-    left = list(answers)
-
-    def fault(asked: Asked) -> Answer | None:
-        if not asked.path.endswith(part) or not left:
-            return None
-        return left[0] if every else left.pop(0)
-
-    return fault
-
-
-def code_of(job: Import) -> str:
-    assert job.status == Status.FAILED
-    assert job.error is not None
-    return str(job.error["code"])
-
-
-def error_body(code: str = "BadRequest") -> bytes:
-    return json.dumps({"code": code, "message": "?sig=CANARY"}).encode()
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hurried")]
 
 
 class TestRefusals:
-    def test_a_wrong_key(self, emulator: Emulator, import_it: ImportIt) -> None:
+    @pytest.mark.parametrize("key", ["wrong", PREDICTION_KEY])
+    def test_a_wrong_key(self, emulator: Emulator, import_it: ImportIt, key: str) -> None:
         fill(emulator, 2)
-        job = import_it(training_key="wrong")
+        job = import_it(training_key=key)
         assert code_of(job) == "custom_vision_key"
         assert not ImportSecret.objects.exists()
         assert job.version.status == "failed"
+
+    @pytest.mark.parametrize(("language", "word"), [("en", "prediction"), ("vi", "dự đoán")])
+    def test_the_prediction_key_is_named_in_the_hint(self, language: str, word: str) -> None:
+        """It stands beside the training key, and is what many paste."""
+        with translation.override(language):
+            assert word in describe("custom_vision_key")[1]
 
     @pytest.mark.parametrize(
         ("answer", "code"),
@@ -173,140 +151,6 @@ class TestPatience:
         assert any("500" in line for line in log)
 
 
-class TestPictures:
-    def test_that_cannot_be_used_are_left_out_with_their_reason(
-        self, emulator: Emulator, import_it: ImportIt
-    ) -> None:
-        fill(emulator, 8)
-        tag = next(iter(emulator.tags))
-        bad = {
-            "picture_unreadable": b"hello, I am a text",
-            "picture_format": b"GIF89a" + bytes(40),
-            "picture_truncated": jpeg((200, 200))[:-900],
-        }
-        made = {
-            code: emulator.add_picture(content, (64, 48), [(tag, 0.1, 0.1, 0.2, 0.2)])
-            for code, content in bad.items()
-        }
-        gone, moved = (
-            emulator.add_picture(distinct_jpeg(70 + n), (64, 48), [(tag, 0.1, 0.1, 0.2, 0.2)])
-            for n in range(2)
-        )
-        elsewhere = {"Location": "http://127.0.0.1:1/"}
-        emulator.faults += [
-            on(gone.id, Answer(404), every=True),
-            on(moved.id, Answer(302, b"", elsewhere), every=True),
-        ]
-        job = import_it()
-        told = warnings_of(job)
-        assert job.version.images_total == 8
-        assert {code: told[code] for code in bad} == dict.fromkeys(bad, 1)
-        assert (told["remote_picture_gone"], told["remote_picture_host"]) == (1, 1)
-        assert told["custom_vision_difference"] >= 3
-        examples = {row["code"]: row["examples"] for row in job.version.warnings}
-        assert examples["picture_truncated"] == [made["picture_truncated"].id]
-
-    def test_that_come_cut_short_are_fetched_again(
-        self, emulator: Emulator, import_it: ImportIt
-    ) -> None:
-        fill(emulator, 4)
-        victim = emulator.pictures[1]
-        broken = Answer(200, victim.content, cut_at=50)
-        emulator.faults.append(on(victim.id, broken, Answer(503), broken))
-        job = import_it()
-        assert job.version.images_total == 4
-        assert warnings_of(job) == {}
-
-    def test_that_lie_elsewhere_are_not_fetched(
-        self, emulator: Emulator, import_it: ImportIt, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        fill(emulator, 4)
-        shown = emulator._shown
-
-        def elsewhere(picture: object) -> dict:
-            row = shown(picture)  # type: ignore[arg-type]
-            if row["id"] == emulator.pictures[0].id:
-                row["originalImageUri"] = "http://10.0.0.5/secret?sig=CANARY"
-            return row
-
-        monkeypatch.setattr(emulator, "_shown", elsewhere)
-        job = import_it()
-        assert warnings_of(job)["remote_picture_host"] == 1
-        assert "CANARY" not in json.dumps(job.version.warnings)
-
-    def test_of_a_private_network_come_through_the_api(
-        self, emulator: Emulator, import_it: ImportIt
-    ) -> None:
-        fill(emulator, 5)
-        emulator.relative_links = True
-        job = import_it()
-        assert (job.version.images_total, warnings_of(job)) == (5, {})
-
-    def test_whose_links_expire_get_fresh_ones(
-        self, emulator: Emulator, import_it: ImportIt
-    ) -> None:
-        fill(emulator, 120)
-        seen = count()
-
-        def expire(asked: Asked) -> Answer | None:
-            if asked.path.startswith("/blobs/") and next(seen) in {20, 70}:
-                emulator.signature += 1
-            return None
-
-        emulator.faults.append(expire)
-        job = import_it()
-        assert (job.version.images_total, warnings_of(job)) == (120, {})
-
-    def test_that_stay_forbidden_are_left_out(
-        self, emulator: Emulator, import_it: ImportIt
-    ) -> None:
-        fill(emulator, 5)
-        emulator.faults.append(on(emulator.pictures[2].id, Answer(403), every=True))
-        job = import_it()
-        assert job.version.images_total == 4
-        assert warnings_of(job)["remote_picture_forbidden"] == 1
-
-    def test_none_comes_any_more(self, emulator: Emulator, import_it: ImportIt) -> None:
-        """The import ends, and the next one fetches only what is missing."""
-        fill(emulator, 160)
-        seen = count()
-
-        def down(asked: Asked) -> Answer | None:
-            is_down = asked.path.startswith("/blobs/") and next(seen) >= 60
-            return Answer(503) if is_down else None
-
-        emulator.faults.append(down)
-        assert code_of(import_it()) == "custom_vision_away"
-        assert RemotePicture.objects.count() >= 40
-        kept = set(RemotePicture.objects.values_list("remote_id", flat=True))
-        emulator.faults.clear()
-        emulator.asked.clear()
-        job = import_it()
-        assert (job.version.images_total, warnings_of(job)) == (160, {})
-        assert not kept & set(emulator.fetched())
-
-    def test_drawn_before_their_camera_turned_them(
-        self, emulator: Emulator, import_it: ImportIt
-    ) -> None:
-        """Sides as stored, sides as seen, and sides that tell nothing."""
-        fill(emulator, 4)
-        tag = next(iter(emulator.tags))
-        box = [(tag, 0.0, 0.0, 0.5, 0.25)]
-        for size, orientation, named in (
-            ((80, 120), 6, (120, 80)),
-            ((82, 120), 6, (82, 120)),
-            ((90, 90), 3, (90, 90)),
-        ):
-            stored = turned_away(picture(size), orientation)
-            emulator.add_picture(with_orientation(stored, orientation), named, box)
-        job = import_it()
-        on_stored, on_seen, _ = DatasetImage.objects.filter(version=job.version)[4:]
-        # What was top left lies at the right after a quarter turn.
-        assert on_stored.boxes[0][1:] == pytest.approx([60, 0, 80, 60])
-        assert on_seen.boxes[0][1:] == pytest.approx([0, 0, 41, 30])
-        assert warnings_of(job)["picture_turn_doubtful"] == 1
-
-
 class TestLabels:
     def test_boxes_that_are_none_are_left_out(
         self, emulator: Emulator, import_it: ImportIt
@@ -352,13 +196,7 @@ class TestLabels:
         self, emulator: Emulator, import_it: ImportIt, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         fill(emulator, 40)
-        shown = emulator._shown
-
-        def bad(picture: object) -> dict:
-            row = shown(picture)  # type: ignore[arg-type]
-            return {**row, "width": "wide"} if row["id"] == emulator.pictures[17].id else row
-
-        monkeypatch.setattr(emulator, "_shown", bad)
+        spoil(emulator, monkeypatch, [emulator.pictures[17].id])
         job = import_it()
         assert job.version.images_total == 39
         assert warnings_of(job)["remote_picture_unreadable"] == 1
@@ -381,25 +219,98 @@ class TestListing:
 
 
 class TestMovingListing:
-    def test_pictures_deleted_and_added_meanwhile_cost_none_of_the_others(
+    def test_pictures_that_go_while_others_come_cost_none_of_the_others(
         self, emulator: Emulator, import_it: ImportIt
     ) -> None:
-        fill(emulator, 600)
+        """As many come as go: the count tells nothing."""
+        fill(emulator, 400)
         tag, pages = next(iter(emulator.tags)), count()
-        kept = [picture.id for picture in emulator.pictures[100:]]
+        kept = [picture.id for picture in emulator.pictures[50:]]
 
         def move(asked: Asked) -> Answer | None:
             if asked.path.endswith("/images/tagged") and next(pages) == 1:
                 # Those behind move forward, past what is asked for next.
-                del emulator.pictures[:100]
-                box = [(tag, 0.1, 0.1, 0.2, 0.2)]
-                emulator.add_picture(distinct_jpeg(5000), (64, 48), box)
+                emulator.remove(*(picture.id for picture in emulator.pictures[:50]))
+                for number in range(50):
+                    box = [(tag, 0.1, 0.1, 0.2, 0.2)]
+                    emulator.add_picture(distinct_jpeg(5000 + number), (64, 48), box)
             return None
 
         emulator.faults.append(move)
         job = import_it()
         here = DatasetImage.objects.filter(version=job.version)
         assert set(kept) <= set(here.values_list("file_name", flat=True))
+        assert "custom_vision_moved" not in warnings_of(job)
+
+    def test_one_that_never_rests_is_told(self, emulator: Emulator, import_it: ImportIt) -> None:
+        fill(emulator, 300)
+        untagged = [emulator.add_picture(distinct_jpeg(900 + n), (64, 48)).id for n in range(9)]
+        tag = next(iter(emulator.tags))
+
+        def move(asked: Asked) -> Answer | None:
+            if asked.path.endswith("/images/tagged") and untagged:
+                emulator.remove(emulator.pictures[0].id)
+                emulator.tag(untagged.pop(), tag)
+            return None
+
+        emulator.faults.append(move)
+        job = import_it()
+        assert warnings_of(job)["custom_vision_moved"] == 1
+        assert describe("custom_vision_moved")[1]
+
+
+class TestBaselines:
+    def test_figures_that_are_none_and_names_that_cannot_be_shown(
+        self, emulator: Emulator, import_it: ImportIt
+    ) -> None:
+        fill(emulator, 4)
+        nan, infinite = float("nan"), float("inf")
+        row = {"name": "a\x00b\u202ec", "precision": nan, "recall": 0.5}
+        emulator.publish("tết\x00\n2026", [{**row, "averagePrecision": -infinite}])
+        emulator.iterations[0]["name"] = "x" * 500
+        for figures in emulator.performance.values():
+            figures.update(precision=nan, recall=infinite)
+        job = import_it()
+        [baseline] = job.version.baselines
+        assert (baseline["name"], baseline["published_as"]) == ("x" * 100, "tết 2026")
+        assert (baseline["precision"], baseline["recall"]) == (None, None)
+        assert baseline["average_precision"] == 0.88
+        assert baseline["classes"] == [
+            {"name": "a b c", "precision": None, "recall": 0.5, "average_precision": None}
+        ]
+        assert warnings_of(job) == {}
+
+    def test_that_cannot_be_asked_for_are_missing_and_it_is_said(
+        self, emulator: Emulator, import_it: ImportIt
+    ) -> None:
+        fill(emulator, 4)
+        emulator.publish("tết", [])
+        emulator.faults.append(on("/iterations", Answer(500), every=True))
+        job = import_it()
+        assert (job.status, job.version.baselines) == (Status.SUCCEEDED, [])
+        assert warnings_of(job) == {"baselines_unknown": 1}
+
+    @pytest.mark.parametrize("answer", [Answer(500), Answer(404), Answer(200, b"<html>")])
+    def test_one_without_figures_costs_itself(
+        self, emulator: Emulator, import_it: ImportIt, answer: Answer
+    ) -> None:
+        fill(emulator, 4)
+        for name in ("hè", "tết"):
+            emulator.publish(name, [])
+        broken = emulator.iterations[0]["id"]
+        emulator.faults.append(on(f"/iterations/{broken}/performance", answer, every=True))
+        job = import_it()
+        assert [row["published_as"] for row in job.version.baselines] == ["tết"]
+        assert warnings_of(job) == {"baseline_unknown": 1}
+        assert job.version.warnings[0]["examples"] == ["hè"]
+
+    @pytest.mark.parametrize("language", ["en", "vi"])
+    def test_their_absence_is_said_in_both_languages(self, language: str) -> None:
+        with translation.override(language):
+            for code in ("baselines_unknown", "baseline_unknown", "custom_vision_moved"):
+                text, hint = describe(code, {"count": 2})
+                is_vietnamese = any(letter in text for letter in "ảấệôạươ")
+                assert hint and is_vietnamese == (language == "vi")
 
 
 def test_the_key_is_found_nowhere(

@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from datasets.models import Dataset, DatasetVersion, Import
+from datasets.tasks import run_import
 from projects.models import Project
 from tests import factories
 from tests.datasets.importing import Bring, labelled_files, labelled_zip, stored_files
@@ -85,6 +86,42 @@ class TestNewImport:
         assert (made.dataset_id, made.number) == (version.dataset_id, 2)
 
     @pytest.mark.parametrize(
+        ("fields", "images", "names"),
+        [
+            ({"mode": "add"}, 6, ["can", "bottle", "lớp 0", "lớp 1"]),
+            ({"mode": "replace"}, 4, ["lớp 0", "lớp 1"]),
+            ({}, 4, ["lớp 0", "lớp 1"]),
+        ],
+    )
+    def test_adds_to_what_the_dataset_has_or_replaces_it(
+        self,
+        api: ClientFactory,
+        editor: User,
+        project: Project,
+        fields: dict[str, str],
+        images: int,
+        names: list[str],
+    ) -> None:
+        version = ready(project, images=2)
+        client = api(editor)
+        job = post_zip(client, project, dataset=str(version.dataset_id), **fields).json()
+        run_import(job["id"])
+        body = client.get(f"/api/v1/dataset-versions/{job['dataset_version']}/").json()
+        assert (body["status"], body["images"]["total"]) == ("ready", images)
+        assert [row["name"] for row in body["classes"]] == names
+        assert body["parent"] == (str(version.pk) if fields.get("mode") == "add" else None)
+
+    def test_adds_only_where_nothing_else_is_on_the_way(
+        self, api: ClientFactory, editor: User, project: Project
+    ) -> None:
+        dataset = str(ready(project).dataset_id)
+        assert post_zip(api(editor), project, dataset=dataset).status_code == 202
+        before = stored_files()
+        answer = post_zip(api(editor), project, dataset=dataset, mode="add")
+        assert (answer.status_code, answer.json()["code"]) == (409, "dataset_busy")
+        assert stored_files() == before
+
+    @pytest.mark.parametrize(
         ("field", "value"),
         [
             ("split_ratio", "0"),
@@ -96,6 +133,7 @@ class TestNewImport:
             ("split_seed", "-1"),
             ("dataset", "00000000-0000-4000-8000-000000000000"),
             ("source", "ftp"),
+            ("mode", "merge"),
             ("status", "succeeded"),
         ],
     )

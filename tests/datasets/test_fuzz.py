@@ -16,8 +16,9 @@ from datasets.picture_pool import PicturePool
 from datasets.pictures import PictureRefused, PreparedPicture
 from datasets.problems import Problems
 from datasets.sources.zip import ZipSource
-from jobs.errors import UserError, describe
+from jobs.errors import UserError
 from tests.datasets.fuzzing import mutated, originals
+from tests.datasets.said import assert_said
 
 _MUTATIONS = int(os.environ.get("FUZZ_MUTATIONS", "500"))
 _SEEDS_A_TEST = 50
@@ -79,22 +80,35 @@ def _read(data: bytes, pool: PicturePool) -> int:
             prepared = [result for _, result in pool.prepare(pictures)]
             _can_be_said(source.problems)
     except UserError as error:
-        assert describe(error.code)[0] and error.code != "internal"
+        assert_said(error.code, error.params)
         return 0
-    assert all(isinstance(result, PreparedPicture | PictureRefused) for result in prepared)
+    for result in prepared:
+        if isinstance(result, PictureRefused):
+            assert_said(result.code, {"count": 1})
+        else:
+            assert isinstance(result, PreparedPicture)
     return sum(isinstance(result, PreparedPicture) for result in prepared)
+
+
+def test_what_nobody_wrote_words_for_is_no_refusal() -> None:
+    for code in ("internal", "no_such_code"):
+        with pytest.raises(AssertionError):
+            assert_said(code, {"incident": "x"})
+    with pytest.raises(AssertionError):
+        assert_said("archive_encrypted", {"file": "its place is called otherwise"})
 
 
 def _bytes(source: ZipSource, record: object) -> bytes | None:
     try:
         return source.read_picture(record)  # type: ignore[arg-type]
-    except UserError:
+    except UserError as error:
+        assert_said(error.code, error.params)
         return None  # the import leaves it out, and says so
 
 
 def _can_be_said(problems: Problems) -> None:
     for row in problems.rows():
-        assert describe(row["code"], {"count": row["count"]})[0]
+        assert_said(row["code"], {"count": row["count"]})
         assert all("\x00" not in example for example in row["examples"])
 
 

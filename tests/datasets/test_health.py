@@ -3,12 +3,17 @@
 from typing import Any
 
 import pytest
+from django.utils import translation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts.models import User
-from datasets import services
+from datasets import reviewing, services
+from datasets.class_edit import ClassChange
+from datasets.class_table import class_table
+from datasets.editing import Edit
 from datasets.health import Health, _overlap, twins
+from datasets.health_findings import findings
 from datasets.health_serializers import health_of
 from datasets.models import DatasetImage, DatasetVersion, Picture
 from tests import factories
@@ -124,11 +129,23 @@ class TestReport:
         assert not report["ready"]
         assert codes(report)[0] == "health_nothing_to_measure"
 
+    def test_says_by_its_badge_what_is_missing_first(self, bring: Bring) -> None:
+        version = bring(labelled_zip([f"0 {_BOX}"] * 4)).version
+        assert findings(version, class_table(version))[0].badge == ""
+        version.classes.update(by_split={"train": [4, 4]})
+        with translation.override("en"):
+            found = findings(version, class_table(version))
+            assert found[0].badge == "Not ready to train: no box in the validation set"
+            version.classes.update(by_split={"test": [4, 4]})
+            found = findings(version, class_table(version))
+            assert found[0].badge == "Not ready to train: no box in the training set"
+
     def test_goes_along_with_a_new_split(self, bring: Bring) -> None:
         version = bring(labelled_zip([f"0 {_BOX}"] * 10)).version
         made = services.resplit_version(version=version, split_ratio=0.5, split_seed=1)
         assert made.health["labelled"] == {"train": 5, "val": 5, "test": 0}
         assert made.health["box_sizes"] == version.health["box_sizes"]
+        assert made.health["aspects"] == version.health["aspects"]
 
     def test_takes_the_same_queries_for_any_number_of_pictures(
         self, bring: Bring, django_assert_num_queries: Any
@@ -138,6 +155,104 @@ class TestReport:
             version = bring(files, dataset_name=f"{count}").version
             with django_assert_num_queries(1):
                 health_of(version)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestWhatIsNotAsItShould:
+    """Empty, unlabelled, doubled and unreadable: said of a version and of all that comes of it."""
+
+    @pytest.fixture
+    def version(self, bring: Bring) -> DatasetVersion:
+        """Eight pictures with a box, two empty ones, three without a label; three broken files."""
+        files = labelled_zip([f"0 {_BOX}"] * 8 + [""] * 2)
+        for number in range(10, 13):
+            files[f"images/p{number}.jpg"] = encoded(scene(number), quality=90)
+        files["images/twin.jpg"] = files["images/p00.jpg"]
+        files["images/near.jpg"] = encoded(scene(1), quality=25)
+        files["labels/twin.txt"] = files["labels/near.txt"] = f"0 {_BOX}"
+        files["images/broken.jpg"] = b"no picture"
+        files["images/cut.jpg"] = encoded(scene(50), quality=90)[:-900]
+        files["images/other.tif"] = b"II*\x00"
+        for name in ("broken", "cut", "other"):
+            files[f"labels/{name}.txt"] = f"0 {_BOX}"
+        version: DatasetVersion = bring(files).version
+        assert version.images_total == 14
+        return version
+
+    def _says(self, version: DatasetVersion, *, images: int = 14) -> None:
+        report = health_of(version)
+        more = images - 14
+        assert report["pictures"] == {"labelled": 9 + more, "empty": 2, "unlabelled": 3}
+        assert report["duplicates"] == {"identical": 1, "look_alike": 2}
+        unreadable = {row["code"]: row["examples"] for row in report["unreadable"]}
+        assert unreadable == {
+            "picture_unreadable": ["images/broken.jpg"],
+            "picture_truncated": ["images/cut.jpg"],
+            "picture_format": ["images/other.tif"],
+        }
+        counts = {row.code: row.params.get("count") for row in report["findings"]}
+        assert (counts["picture_unlabelled"], counts["health_unreadable"]) == (3, 3)
+
+    def test_of_an_import(self, version: DatasetVersion) -> None:
+        self._says(version)
+
+    def test_of_a_new_split_a_restored_and_an_edited_one(self, version: DatasetVersion) -> None:
+        made = services.resplit_version(version=version, split_ratio=0.4, split_seed=4)
+        self._says(made)
+        self._says(services.restore_version(version=version))
+        edit = Edit((ClassChange(0, "bia"), ClassChange(1, "chai"), ClassChange(2, "hộp")))
+        self._says(reviewing.edit_version(version=made, edit=edit))
+
+    def test_of_what_is_added_to(self, bring: Bring, version: DatasetVersion) -> None:
+        made = services.resplit_version(version=version, split_ratio=0.4, split_seed=4)
+        files: dict[str, Content] = {"data.yaml": "names: [lon]\n"}
+        for number in range(30, 34):
+            files[f"images/p{number}.jpg"] = encoded(scene(number), quality=90)
+            files[f"labels/p{number}.txt"] = f"0 {_BOX}"
+        self._says(bring(files, dataset=made.dataset, adds=True).version, images=18)
+
+    def test_of_a_version_from_before_as_far_as_it_is_known(self, version: DatasetVersion) -> None:
+        health = {k: v for k, v in version.health.items() if k in {"labelled", "box_sizes"}}
+        DatasetVersion.objects.update(health=health)
+        version.refresh_from_db()
+        report = health_of(version)
+        assert report["pictures"] == {"labelled": 9, "empty": 2, "unlabelled": 3}
+        assert len(report["unreadable"]) == 3
+        DatasetVersion.objects.update(health={})
+        version.refresh_from_db()
+        assert health_of(version)["pictures"] == {"labelled": 0, "empty": 0, "unlabelled": 3}
+
+    def test_is_shown_by_the_page_and_the_api(
+        self, api: ClientFactory, viewer: User, version: DatasetVersion
+    ) -> None:
+        made = services.resplit_version(version=version, split_ratio=0.4, split_seed=4)
+        client = api(viewer)
+        body = client.get(f"/api/v1/dataset-versions/{made.pk}/health/").json()
+        assert body["pictures"] == {"labelled": 9, "empty": 2, "unlabelled": 3}
+        assert body["duplicates"] == {"identical": 1, "look_alike": 2}
+        broken = next(row for row in body["unreadable"] if row["code"] == "picture_unreadable")
+        assert (broken["count"], broken["examples"]) == (1, ["images/broken.jpg"])
+        assert broken["message"]
+        assert body["measures"]["aspects"] == [{"aspect": "4:3", "pictures": 14}]
+
+        answer = client.get(f"/dataset-versions/{made.pk}/health/")
+        charts = {
+            name: [(bar.count, bar.query) for bar in answer.context["charts"][name]]
+            for name in ("labels", "duplicates", "aspects", "class_pictures")
+        }
+        assert charts == {
+            "labels": [(9, ""), (2, ""), (3, "problem=picture_unlabelled")],
+            "duplicates": [(1, "problem=picture_twice"), (2, "problem=look_alike")],
+            "aspects": [(14, "")],
+            "class_pictures": [(9, "class=0"), (0, "class=1"), (0, "class=2")],
+        }
+        text = answer.content.decode()
+        for chart in ("class-pictures", "labels", "duplicates", "aspects"):
+            assert f'id="{chart}-chart"' in text
+        assert "images/cut.jpg" in text
+        assert f"/dataset-versions/{made.pk}/images/?problem=picture_unlabelled" in text
+        gallery = client.get(f"/dataset-versions/{made.pk}/images/?problem=picture_unlabelled")
+        assert len(gallery.context["tiles"]) == 3
 
 
 @pytest.mark.django_db(transaction=True)

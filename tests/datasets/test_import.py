@@ -1,11 +1,13 @@
 """Importing a ZIP: what becomes of it, what is left out, and that nothing is half done."""
 
 import hashlib
+import io
 import stat
+import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
-from django.utils import translation
 
 from accounts.models import User
 from datasets import services
@@ -15,6 +17,7 @@ from datasets.models import Dataset, DatasetImage, DatasetVersion, Import, Pictu
 from jobs.errors import UserError, describe
 from jobs.states import Status
 from projects.models import Project
+from storage.archive_checks import ArchiveLimits
 from tests.datasets.importing import (
     Bring,
     distinct_jpeg,
@@ -24,8 +27,16 @@ from tests.datasets.importing import (
     stored_files,
     warnings_of,
 )
+from tests.datasets.said import assert_said
 from tests.datasets.samples import encoded, picture, png_claiming, turned_away, with_orientation
-from tests.storage.zips import Content, encrypted, special_entry, zip_of, zip_of_pairs
+from tests.storage.zips import (
+    Content,
+    encrypted,
+    many_files,
+    special_entry,
+    zip_of,
+    zip_of_pairs,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -187,6 +198,7 @@ def test_a_bad_label_is_left_out_and_counted(bring: Bring, code: str, line: str)
     assert job.status == Status.SUCCEEDED, job.error
     assert warnings_of(job)[code] == 1
     assert job.version.boxes == 4
+    assert_each_warning_is_said(job)
 
 
 def test_polygons_become_boxes(bring: Bring) -> None:
@@ -223,6 +235,7 @@ def test_a_bad_picture_is_left_out_and_counted(bring: Bring, code: str, content:
     assert job.status == Status.SUCCEEDED, job.error
     assert job.version.images_total == 4
     assert warnings_of(job)[code] == 1
+    assert_each_warning_is_said(job)
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "L", "RGBA", "I;16"])
@@ -236,6 +249,12 @@ def test_unusual_pixels_are_brought_to_eight_bits(bring: Bring, mode: str) -> No
     job = bring(files)
 
     assert job.version.images_total == 4, job.version.warnings
+
+
+def assert_each_warning_is_said(job: Import) -> None:
+    """As a version's page and the API say them: with the count among the values."""
+    for row in job.version.warnings:
+        assert_said(row["code"], {**row.get("params", {}), "count": row["count"]})
 
 
 def _without(files: dict[str, Content], *words: str) -> dict[str, Content]:
@@ -285,8 +304,12 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         "no_picture_usable",
     ),
     "too many entries": (
-        zip_of({f"{n}.txt": b"" for n in range(200_000)}, method=0),
+        many_files((f"{n}.txt", b"") for n in range(250_001)),
         "archive_too_many_entries",
+    ),
+    "200,000 entries of nothing": (
+        many_files((f"{n}.txt", b"") for n in range(200_000)),
+        "no_pictures",
     ),
 }
 
@@ -301,15 +324,39 @@ def test_what_cannot_be_imported_says_why_and_leaves_nothing(bring: Bring, case:
     assert job.status == Status.FAILED
     assert job.error is not None
     assert job.error["code"] == code
-    for language in ("vi", "en"):
-        with translation.override(language):
-            message, hint = describe(job.error["code"], job.error["params"])
-        assert message and hint
-        assert "{" not in message + hint
+    assert_said(code, job.error["params"])
+    assert describe(code)[1], "there is nothing to do"
     assert job.version.status == DatasetVersion.Status.FAILED
     assert not DatasetImage.objects.exists()
     assert not Picture.objects.exists()
     assert stored_files() == before
+
+
+def test_a_zip_that_unpacks_to_more_than_is_allowed_is_refused(
+    bring: Bring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of honest files that hardly pack: no bomb, only too much.
+    with zipfile.ZipFile(io.BytesIO(zip_of(GOOD))) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    before = stored_files()
+
+    def at_most(total: int) -> None:
+        limits = partial(ArchiveLimits, total_bytes=total)
+        monkeypatch.setattr("storage.archives.ArchiveLimits", limits)
+
+    at_most(size - 1)
+    job = bring(zip_of(GOOD))
+
+    assert (job.status, job.version.status) == (Status.FAILED, DatasetVersion.Status.FAILED)
+    assert job.error is not None and job.error["code"] == "archive_too_large"
+    assert set(job.error["params"]) == {"gigabytes", "limit"}
+    assert_said("archive_too_large", job.error["params"])
+    assert not Picture.objects.exists()
+    assert stored_files() == before
+
+    at_most(size)
+    again = bring(zip_of(GOOD), dataset_name="enough")
+    assert again.status == Status.SUCCEEDED, again.error
 
 
 def test_an_import_into_a_dataset_of_another_project_is_refused(

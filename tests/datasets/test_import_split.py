@@ -9,6 +9,7 @@ from PIL import Image
 
 from accounts.models import User
 from datasets import services
+from datasets.known_split import known_pictures
 from datasets.models import DatasetImage, DatasetVersion, Picture
 from jobs.errors import UserError
 from samples.shelf_scenes import draw_scene
@@ -127,15 +128,60 @@ def test_the_newest_version_counts_and_only_if_it_is_ready(bring: Bring) -> None
     assert sides(bring(files, dataset=first.dataset).version) == sides(anew) != sides(first)
 
 
+def test_a_picture_keeps_the_side_of_the_newest_version_that_has_it(bring: Bring) -> None:
+    first = bring(files_of(scenes(6)), split_seed=2, split_ratio=0.4).version
+    anew = services.resplit_version(version=first, split_ratio=0.4, split_seed=5)
+    assert sides(anew) != sides(first)
+    # Others come in its place for a while; their side is kept just so.
+    others = bring(files_of(scenes(6, start=20)), dataset=first.dataset).version
+    both = bring(
+        files_of({**scenes(6), **scenes(6, start=20)}), dataset=first.dataset, split_seed=9
+    ).version
+    assert sides(both) == {**sides(anew), **sides(others)}
+    # What only looks like one of them comes to its side too.
+    bring(files_of(scenes(3, start=40)), dataset=first.dataset)
+    near = bring(files_of({**copies(range(6)), **scenes(3, start=40)}), dataset=first.dataset)
+    known = sides(anew)
+    for name, side in sides(near.version).items():
+        assert side == known.get(name[:3], side)
+
+
+def test_known_sides_are_asked_for_once_however_many_versions_there_are(
+    bring: Bring, django_assert_num_queries: Any
+) -> None:
+    first = bring(files_of(scenes(4))).version
+    for seed in range(3):
+        services.resplit_version(version=first, split_ratio=0.5, split_seed=seed)
+    with django_assert_num_queries(1):
+        assert len(known_pictures(first.dataset_id).sides) == 4
+
+
+def test_a_leak_that_known_sides_keep_is_told_again(bring: Bring) -> None:
+    pictures = {f"train/images/{name}": data for name, data in scenes(6).items()}
+    pictures |= {f"valid/images/{name}": data for name, data in copies(range(1)).items()}
+    first = bring(files_of(pictures))
+    again = bring(files_of(pictures), dataset=first.version.dataset, keep_splits=False)
+    assert sides(again.version) == sides(first.version)
+    assert warnings_of(again) == warnings_of(first) == {"split_leak": 2}
+
+
 def test_splits_of_the_zip_go_before_what_is_known_if_they_are_wanted(bring: Bring) -> None:
     first = bring(files_of(scenes(6))).version
     names = [f"{'train' if n < 3 else 'valid'}/images/s{n:02}" for n in range(6)]
     split = dict(zip(names, scenes(6).values(), strict=True))
-    kept = bring(files_of(split), dataset=first.dataset).version
-    other = bring(files_of(split), dataset=first.dataset, keep_splits=False).version
+    job = bring(files_of(split), dataset=first.dataset)
+    kept, again = job.version, bring(files_of(split), dataset=first.dataset, keep_splits=False)
 
     assert [kept.train_images, kept.val_images] == [3, 3]
-    assert sides(other) == sides(kept) != sides(first)
+    assert sides(again.version) == sides(kept) != sides(first)
+    # Whoever compares models of the two is told.
+    before, now = sides(first), sides(kept)
+    (row,) = [row for row in kept.warnings if row["code"] == "known_picture_moved"]
+    moved = sorted(name for name in now if now[name] != before[name])
+    assert row["count"] == len(moved) > 0
+    expected = [f"{name}.jpg: {before[name]} → {now[name]}" for name in moved]
+    assert sorted(row["examples"]) == expected
+    assert "known_picture_moved" not in warnings_of(again)
 
 
 def test_rows_from_before_stand_alone(bring: Bring) -> None:
@@ -172,7 +218,9 @@ def test_pictures_that_all_look_alike_are_divided_and_that_is_told(bring: Bring)
     pictures = {f"q{q}": encoded(one, quality=q) for q in range(60, 90, 3)}
     job = bring(files_of(pictures))
     assert (job.version.train_images, job.version.val_images) == (8, 2)
-    assert "near_duplicates_apart" in warnings_of(job)
+    assert warnings_of(job) == {"near_duplicates_apart": 10}
+    anew = services.resplit_version(version=job.version, split_ratio=0.3)
+    assert [(row["code"], row["count"]) for row in anew.warnings] == [("near_duplicates_apart", 10)]
 
 
 class TestTestShare:

@@ -211,6 +211,37 @@ class TestEdit:
         assert boxes_by_name(made)["p04.jpg"] == ["lon"]
         assert made.images.count() == 10
 
+    @pytest.mark.parametrize("how", ["at once", "after a new split", "with a class edit"])
+    def test_boxes_that_were_cut_go_and_those_at_the_edge_stay(
+        self, bring: Bring, how: str
+    ) -> None:
+        at_edge, out, inside = "0.1 0.5 0.2 0.3\n", "0.95 0.5 0.3 0.3\n", _BOX
+        labels = dict.fromkeys(range(8), f"0 {inside}")
+        labels |= {0: f"0 {at_edge}0 {out}1 {out}", 1: f"1 {at_edge}", 2: f"0 {inside}"}
+        files = files_of(labels)
+        # A second file of the third picture: what was cut in it is cut in the picture.
+        files["images/twin.jpg"] = files["images/p02.jpg"]
+        files["labels/twin.txt"] = f"1 {out}"
+        version = bring(files).version
+        if how == "after a new split":
+            version = services.resplit_version(version=version, split_ratio=0.3)
+        edit = Edit(
+            changed(version, c1="Lon") if how == "with a class edit" else (),
+            (Repair("box_clipped", Action.DROP_BOXES),),
+        )
+        assert version.health["problems"]["box_clipped"] == 2
+        made = reviewing.edit_version(version=version, edit=edit)
+        other = "Lon" if how == "with a class edit" else "chai"
+        names = boxes_by_name(made)
+        assert (names["p00.jpg"], names["p01.jpg"], names["p02.jpg"]) == (
+            ["lon"],
+            [other],
+            ["lon"],
+        )
+        assert made.boxes == version.boxes - 3
+        assert "box_clipped" not in made.health["problems"]
+        assert not any(row["code"] == "box_clipped" for row in made.warnings)
+
     @pytest.mark.parametrize("keep", [True, False])
     def test_a_copy_that_fails_leaves_nothing(
         self, ready: DatasetVersion, monkeypatch: pytest.MonkeyPatch, keep: bool

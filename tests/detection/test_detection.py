@@ -236,7 +236,15 @@ class TestRequest:
 
     @pytest.mark.parametrize(
         ("field", "value"),
-        [("conf", 1.1), ("conf", -0.1), ("iou", 2), ("wait", -1), ("wait", 61), ("conf", "x")],
+        [
+            ("conf", 1.1),
+            ("conf", 0.04),
+            ("iou", 2),
+            ("iou", -0.1),
+            ("wait", -1),
+            ("wait", 61),
+            ("conf", "x"),
+        ],
     )
     def test_a_number_out_of_range_names_its_field(
         self, api: ClientFactory, editor: User, model: TrainedModel, field: str, value: Any
@@ -246,6 +254,23 @@ class TestRequest:
         )
         assert answer.status_code == 400
         assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+    @pytest.mark.parametrize(
+        ("language", "said"), [("en", "between 0.05 and 1"), ("vi", "giữa 0.05 và 1")]
+    )
+    def test_a_confidence_below_what_is_kept_is_told_the_range(
+        self, api: ClientFactory, editor: User, model: TrainedModel, language: str, said: str
+    ) -> None:
+        # Answered with what is kept, it would look as if that were all there is.
+        client, wanted = api(editor), {"Accept-Language": language}
+        form = body(model=str(model.pk), conf=0.01)
+        answer = client.post(URL, form, format="multipart", headers=wanted)
+        (error,) = answer.json()["errors"]
+        assert (answer.status_code, error["field"]) == (400, "conf")
+        assert said in error["detail"], error
+        assert not Detection.objects.exists()
+        lowest = body(model=str(model.pk), conf=0.05, wait=0)
+        assert client.post(URL, lowest, format="multipart").status_code == 202
 
     def test_a_model_that_may_not_be_seen_is_none(self, api: ClientFactory, editor: User) -> None:
         foreign = make_model()

@@ -11,12 +11,19 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from datasets.gallery import COLOURS
-from detection.evaluation_tables import class_lines, confusion_rows
+from datasets.models import DatasetVersion
 from detection.models import Detection, DetectionImage, Evaluation
 from detection.rendering import PALETTE
 from detection.views import threshold_of
 from projects.models import Project
-from tests.factories import make_detection, make_evaluation, make_model, make_version
+from tests.factories import (
+    make_dataset,
+    make_detection,
+    make_evaluation,
+    make_model,
+    make_version,
+)
+from training.class_tables import class_lines, confusion_rows
 
 
 def signed_in(user: User) -> Client:
@@ -138,6 +145,67 @@ def test_pages_and_downloads_colour_classes_alike() -> None:
     assert colours == list(PALETTE)
     assert len(PALETTE) == COLOURS
     assert f"CLASS_COLOURS = {COLOURS};" in script
+
+
+def with_baseline(project: Project) -> DatasetVersion:
+    """Return a version whose class `can` was one of a Custom Vision model, by another name."""
+    classes = [
+        {"name": "Lon", "class_name": "can", "precision": 0.91, "recall": 0.82,
+         "average_precision": 0.87},
+        {"name": "crate", "precision": 0.1, "recall": 0.1, "average_precision": 0.1},
+    ]  # fmt: skip
+    iteration = {"name": "It 7", "published_as": "kệ-7", "trained_at": None, "precision": 0.93,
+                 "recall": 0.84, "average_precision": 0.88, "classes": classes}  # fmt: skip
+    return make_version(make_dataset(project), baselines=[iteration])
+
+
+def cells_of(html: str, name: str) -> list[str]:
+    """Return the texts of the cells of a class's row."""
+    (row,) = [row for row in html.split("<tr") if f">{name}</" in row and 'scope="row"' in row]
+    return [re.sub(r"<[^>]+>", "", cell).strip() for cell in re.findall(r"<td.*?</td>", row, re.S)]
+
+
+PER_CLASS = [
+    {"class_name": "can", "precision": 0.8, "recall": 0.7, "ap50": 0.75, "ap50_95": 0.5,
+     "boxes": 9},
+    {"class_name": "bottle", "precision": 0.6, "recall": 0.5, "ap50": 0.4, "ap50_95": 0.3,
+     "boxes": 3},
+]  # fmt: skip
+
+
+def test_a_model_stands_beside_the_one_of_custom_vision_class_by_class(
+    viewer: User, project: Project
+) -> None:
+    metrics = {"map50": 0.9, "map50_95": 0.6, "precision": 0.9, "recall": 0.8}
+    metrics |= {"per_class": PER_CLASS}
+    model = make_model(project, metrics=metrics, dataset_version=with_baseline(project))
+    client = signed_in(viewer)
+    client.cookies[settings.LANGUAGE_COOKIE_NAME] = "en"
+    page = client.get(f"/models/{model.pk}/").content.decode()
+    assert "Custom Vision (on its training pictures)" in page
+    assert "kệ-7" in page
+    assert cells_of(page, "can") == ["9", "0.80", "0.70", "0.75", "0.50", "0.91", "0.82", "0.87"]
+    assert cells_of(page, "bottle") == ["3", "0.60", "0.50", "0.40", "0.30", "–", "–", "–"]
+    assert cells_of(page, "All classes")[-3:] == ["0.93", "0.84", "0.88"]
+
+    other = make_version(make_dataset(project))
+    plain = make_model(project, metrics=metrics, dataset_version=other)
+    page = client.get(f"/models/{plain.pk}/").content.decode()
+    assert "Custom Vision" not in page
+    assert cells_of(page, "can") == ["9", "0.80", "0.70", "0.75", "0.50"]
+
+
+def test_an_evaluation_does_so_too_on_any_version(viewer: User, project: Project) -> None:
+    counted = {"images": 4, "images_right": 3, "per_class": []}
+    result = {"counts": counted, "per_class": PER_CLASS, "metrics": {"map50": 0.5}}
+    model = make_model(project, dataset_version=with_baseline(project))
+    row = make_evaluation(model=model, status="succeeded", result=result)
+    client = signed_in(viewer)
+    client.cookies[settings.LANGUAGE_COOKIE_NAME] = "en"
+    page = client.get(f"/evaluations/{row.pk}/").content.decode()
+    assert "Custom Vision (on its training pictures)" in page
+    assert cells_of(page, "can")[-6:] == ["0.80", "0.70", "0.75", "0.91", "0.82", "0.87"]
+    assert cells_of(page, "All classes")[-4:] == ["0.50", "0.93", "0.84", "0.88"]
 
 
 def test_the_confusion_matrix_is_shaded_by_its_columns() -> None:

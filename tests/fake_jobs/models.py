@@ -6,10 +6,10 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from jobs.models import Job, JobEvent, JobQuerySet
+from jobs.models import JobEvent, PausableJob, PausableQuerySet
 
 
-class FakeQuerySet(JobQuerySet):
+class FakeQuerySet(PausableQuerySet):
     """Fake jobs belong to nobody's project: viewers are named one by one."""
 
     def visible_to(self, user: Any) -> Self:
@@ -23,7 +23,7 @@ class FakeQuerySet(JobQuerySet):
         return self.visible_to(user).filter(created_by=user)
 
 
-class FakeJob(Job):
+class FakeJob(PausableJob):
     """Commits `wanted` epochs, one row each."""
 
     queue = "imports"
@@ -37,7 +37,7 @@ class FakeJob(Job):
 
     objects = FakeQuerySet.as_manager()
 
-    class Meta(Job.Meta):
+    class Meta(PausableJob.Meta):
         pass
 
 

@@ -10,6 +10,7 @@ from django.db import connection
 
 from jobs import queue
 from jobs.models import StreamTicket
+from jobs.worker_rows import Worker
 from tests.fake_jobs.models import FakeEpoch, FakeEvent, FakeJob, FakeRefusal
 from tests.services.programs import Program, children
 
@@ -71,7 +72,8 @@ def transactional_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[
     """
     with django_db_blocker.unblock():
         yield
-        for model in (FakeRefusal, FakeEvent, FakeEpoch, FakeJob, StreamTicket, get_user_model()):
+        ours = (FakeRefusal, FakeEvent, FakeEpoch, FakeJob, StreamTicket, Worker)
+        for model in (*ours, get_user_model()):
             model.objects.all().delete()
         connection.close()
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db.models.functions import Now
 from django.utils import translation
 from rest_framework import serializers
 from rest_framework.test import APIRequestFactory, force_authenticate
@@ -12,6 +13,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 from jobs import transitions
 from jobs.api import JobActionsMixin, TicketView
 from jobs.errors import UserError
+from jobs.models import NO_LEASE
 from jobs.serializers import JobSerializerMixin
 from jobs.states import Status
 from jobs.tickets import redeem_ticket
@@ -161,6 +163,29 @@ class TestTheJobItself:
         transitions.finish(running, Status.SUCCEEDED)
         _, body = ask(owner, mine, "retrieve")
         assert (body["progress"]["phase"], body["progress"]["percent"]) == ("train", 100.0)
+
+    @pytest.mark.parametrize(
+        ("fields", "seconds"),
+        [
+            ({"status": Status.RUNNING}, 8.5),
+            ({"status": Status.STOPPING}, 8.5),
+            ({"status": Status.RUNNING, "lease_until": NO_LEASE}, None),
+            ({"status": Status.QUEUED, "lease_until": NO_LEASE}, None),
+            ({"status": Status.FAILED, "finished_at": Now()}, None),
+            ({"status": Status.CANCELED, "finished_at": Now()}, None),
+            ({"status": Status.SUCCEEDED, "finished_at": Now()}, None),
+        ],
+    )
+    def test_has_time_left_only_while_somebody_is_at_work(self, mine, owner, fields, seconds):
+        running = claim(FakeJob, mine.pk, worker="w1")
+        done = {"phase": "train", "done": 3, "total": 4, "percent": 75.0, "eta_seconds": 8.5}
+        append(running, [], progress=done)
+        FakeJob.objects.update(**fields)
+
+        _, body = ask(owner, mine, "retrieve")
+
+        assert body["progress"]["eta_seconds"] == seconds
+        assert (body["progress"]["phase"], body["progress"]["done"]) == ("train", 3)
 
     def test_says_what_went_wrong_and_what_to_do(self, mine, owner):
         error = UserError("worker_lost", losses=3).as_row()

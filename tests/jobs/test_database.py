@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import threading
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from jobs.models import NO_LEASE
 from jobs.patience import persist
 from jobs.reconcile import Reconciler
 from jobs.states import Status
-from tests.fake_jobs.models import FakeEpoch, FakeJob
+from tests.fake_jobs.models import FakeEpoch, FakeEvent, FakeJob, FakeRefusal
 from tests.jobs.conftest import (
     assert_epochs_are_whole,
     assert_story_is_whole,
@@ -25,8 +26,9 @@ from tests.jobs.conftest import (
     wait_for,
     wait_for_status,
 )
+from tests.services import clock_shim
 from tests.services.postgres import Postgres
-from tests.services.programs import Programs, children
+from tests.services.programs import Programs, Zygote, children
 
 
 @pytest.fixture
@@ -258,9 +260,18 @@ class TestTheReconcilerAfterAnOutage:
         reconciler = Reconciler()
         reconciler.run_pass()
         time.sleep(0.25)
-        wall = time.time
-        monkeypatch.setattr(time, "time", lambda: wall() + 3600)
+        _set_clock(monkeypatch, ahead=3600)
         assert reconciler.run_pass().taken_back == 0
+
+    @pytest.mark.parametrize("hours", [1, -1])
+    def test_begins_again_when_the_clock_of_the_database_is_set(self, silent, monkeypatch, hours):
+        reconciler = Reconciler()
+        reconciler.run_pass()
+        time.sleep(0.25)
+        _set_clock(monkeypatch, ahead=hours * 3600)
+        assert reconciler.run_pass().taken_back == 0
+        time.sleep(0.25)
+        assert reconciler.run_pass().taken_back == 1
 
     def test_one_row_that_cannot_be_taken_back_does_not_keep_the_others(self, silent, monkeypatch):
         other = FakeJob.objects.create()
@@ -276,6 +287,72 @@ class TestTheReconcilerAfterAnOutage:
         monkeypatch.setattr(transitions, "take_back", fail_for_one)
         assert reconcile.reconcile().taken_back == 1
         assert status_of(other) == Status.QUEUED
+
+
+class TestHostsWhoseClocksDiffer:
+    """By an hour from the database's, one ahead and one behind: leases know only that clock."""
+
+    @pytest.fixture
+    def skewed(self, on_postgres, programs: Programs, tmp_path):
+        library = clock_shim.build(tmp_path)
+        if library is None:
+            pytest.skip("needs a C compiler")
+        started = []
+        for seconds in (3600, -3600):
+            shift = clock_shim.environment(library, seconds=seconds)
+            zygote = Zygote({**programs.zygote.environment, **shift})
+            started.append((zygote, Programs(zygote)))
+        yield [programs for _, programs in started]
+        for zygote, programs in started:
+            programs.end()
+            zygote.end()
+
+    def test_work_as_if_they_did_not(self, skewed, programs: Programs):
+        ahead, behind = skewed
+        ahead.reconciler()
+        behind.reconciler()
+        jobs = [submitted(wanted=30, pause=0.1) for _ in range(2)]
+        workers = [ahead.worker(), behind.worker()]
+        for job in jobs:
+            wait_for(job.epochs.exists)
+        told = FakeEvent.objects.filter(type="log").order_by("at")
+        assert told.last().at - told.first().at > timedelta(hours=1, minutes=50)
+        for job in jobs:
+            wait_for_status(job, Status.SUCCEEDED, seconds=30)
+            assert job.attempt == 1  # nobody thought that its worker is silent
+            assert_epochs_are_whole(job)
+            assert_story_is_whole(job)
+        assert all(worker.poll() is None for worker in workers)
+
+    def test_lose_their_jobs_when_they_are_silent_and_not_before(self, skewed, programs: Programs):
+        ahead, behind = skewed
+        programs.reconciler()
+        job = submitted(wanted=20, pause=0.1)
+        first = ahead.worker()
+        child = running_child(job, first)
+        for pid in (first.pid, child):
+            os.kill(pid, signal.SIGSTOP)
+        frozen_at = time.monotonic()
+        behind.worker()
+        wait_for(lambda: FakeJob.objects.get(pk=job.pk).attempt == 2, 20)
+        assert time.monotonic() - frozen_at < 10  # a lease of 2 s, and a pass of the reconciler
+        for pid in (child, first.pid):
+            os.kill(pid, signal.SIGCONT)
+        wait_for_status(job, Status.SUCCEEDED, seconds=30)
+        assert_epochs_are_whole(job)
+        assert_story_is_whole(job)
+        assert not FakeRefusal.objects.filter(was_accepted=True).exists()
+
+
+def _set_clock(monkeypatch, *, ahead: float) -> None:
+    """Have the database's clock show another time from now on."""
+    look = reconcile._look_at_database
+
+    def look_at_another() -> tuple[float, float]:
+        took, clock = look()
+        return took, clock + ahead
+
+    monkeypatch.setattr(reconcile, "_look_at_database", look_at_another)
 
 
 def _away(**_):

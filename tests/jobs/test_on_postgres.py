@@ -10,15 +10,18 @@ import pytest
 from tests.services.postgres import Postgres
 
 _HERE = Path(__file__).parent
-_TESTS = ["transitions", "reporter", "work", "workers", "database", "chaos"]
+_TESTS = [
+    *("transitions", "pause", "cancel_races", "reporter", "work", "workers", "database", "chaos"),
+    *("redis", "doorbell", "sockets", "identity"),
+]
 
 
 @pytest.mark.slow
 @pytest.mark.postgres
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 @pytest.mark.skipif("TEST_DATABASE_URL" in os.environ, reason="this is that run")
 def test_the_kernel_on_postgres(postgres: Postgres, capsys):
-    """Everything but what never touches rows' locks: Redis and sockets are the same there."""
+    """Everything that waits for rows, or for news of them."""
     environment = {
         **os.environ,
         "TEST_DATABASE_URL": postgres.create_database(),

@@ -13,7 +13,7 @@ from django.db.models import F
 from jobs import transitions
 from jobs.errors import LeaseLost, UserError
 from jobs.models import NO_LEASE
-from jobs.states import SOURCES, Status
+from jobs.states import SOURCES, TERMINAL, Status
 from jobs.transitions import append, claim, fenced, move, renew, request_cancel, take_back
 from tests.fake_jobs.models import FakeEpoch, FakeEvent, FakeJob
 from tests.jobs.conftest import assert_story_is_whole
@@ -111,6 +111,13 @@ class TestLease:
         mine = claimed(job)
         take_back(FakeJob.objects.get(pk=job.pk))
         assert not renew(mine)
+
+    def test_from_before_the_clock_was_set_back_has_run_out(self, job):
+        claimed(job)
+        ahead = F("lease_until") + timedelta(hours=1)
+        FakeJob.objects.filter(pk=job.pk).update(lease_until=ahead)
+        (silent,) = FakeJob.objects.silent()
+        assert take_back(silent, only_if_expired=True) == Status.QUEUED
 
     def test_a_renewed_one_is_not_taken_back_as_silent(self, job):
         mine = claimed(job)
@@ -371,14 +378,29 @@ class TestAnyInterleaving:
             job.refresh_from_db()
             assert_story_is_whole(job)
             told = FakeEvent.objects.filter(job=job, type="status").order_by("seq")
-            statuses = [Status.QUEUED, *(Status(event.payload["status"]) for event in told)]
+            moves = [event for event in told if "is_paused" not in event.payload]
+            statuses = [Status.QUEUED, *(Status(event.payload["status"]) for event in moves)]
             for before, after in itertools.pairwise(statuses):
                 assert before in SOURCES[after], f"{before} -> {after}, seed {seed}"
             assert statuses[-1] == job.status
+            assert_nobody_claims_what_lies_aside(told)
             attempts = [event.payload["attempt"] for event in told]
             assert attempts == sorted(attempts)
-            claims = [e.payload["attempt"] for e in told if e.payload["status"] == Status.RUNNING]
+            claims = [e.payload["attempt"] for e in moves if e.payload["status"] == Status.RUNNING]
             assert claims == list(range(1, len(claims) + 1))
+
+
+def assert_nobody_claims_what_lies_aside(told) -> None:
+    is_paused = False
+    for payload in (event.payload for event in told):
+        if payload["status"] in TERMINAL:
+            is_paused = False
+        assert not (is_paused and payload["status"] == Status.RUNNING and is_claim(payload))
+        is_paused = payload.get("is_paused", is_paused)
+
+
+def is_claim(payload) -> bool:
+    return "is_paused" not in payload
 
 
 def claim_it(job: FakeJob) -> None:
@@ -412,7 +434,20 @@ def requeue_it(job: FakeJob) -> None:
         transitions.requeue(job)
 
 
-MOVES = [claim_it, claim_it, finish_it, fail_it, stop_it, tell_it, cancel_it, take_back, requeue_it]
+def pause_it(job: FakeJob) -> None:
+    with contextlib.suppress(UserError):
+        transitions.request_pause(job)
+
+
+def end_pause_of_it(job: FakeJob) -> None:
+    with contextlib.suppress(UserError):
+        transitions.end_pause(job)
+
+
+MOVES = [
+    *(claim_it, claim_it, finish_it, fail_it, stop_it, tell_it, cancel_it, take_back, requeue_it),
+    *(pause_it, end_pause_of_it),
+]
 
 
 def iter_calls(plans: list[list], job: FakeJob):

@@ -70,11 +70,25 @@ class TestTheWorkerDies:
         job = submitted(wanted=10, pause=0.2)
         first = programs.worker()
         child = running_child(job, first)
+        assert programs.forked() == [child]
         first.kill()
         time.sleep(1.0)
         assert not is_alive(child)
+        assert programs.forked() == []
         programs.worker()
         wait_for_status(job, Status.SUCCEEDED, seconds=25)
+        assert job.attempt == 2
+        assert_epochs_are_whole(job)
+        assert_story_is_whole(job)
+
+    def test_and_the_one_in_its_place_goes_on_at_once(self, programs: Programs):
+        job = submitted(wanted=10, pause=0.2)
+        first = programs.worker()
+        running_child(job, first)
+        first.kill()
+        programs.worker()
+        # No reconciler runs, and no lease has run out.
+        wait_for_status(job, Status.SUCCEEDED)
         assert job.attempt == 2
         assert_epochs_are_whole(job)
         assert_story_is_whole(job)

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import figures, start
-from benchmarks.figures import Figure, at_most
+from benchmarks import demo, figures, start
+from benchmarks.figures import Figure, at_least, at_most
 from samples.demo_settings import TRAINING
+from samples.table import render_table
 
 _PLAIN = [Figure("the API, seen by a client", "114.8 ms"), Figure("kinds of pages", "163")]
 _JUDGED = [
@@ -65,6 +66,42 @@ def test_all_figures_are_in_one_table_and_none_is_of_another_time(
     assert table[3].split() == ["up", "added", "24.9", "ms", "<=", "30", "ms", "met"]
     missed = table[2 + names.index("web")]
     assert missed.split() == ["web", "did", "not", "finish", "MISSED"]
+
+
+def said_by_the_demo(map50: str) -> str:
+    steps = [
+        ("train from scratch", "203.4 s", "32 epochs, best mAP50 0.914"),
+        ("evaluate", "3.1 s", f"mAP50 {map50}, mAP50-95 0.655"),
+        ("detect on unseen pictures", "1.2 s", "12 pictures, 118 of 120 things"),
+        ("total", "214.0 s", ""),
+    ]
+    counts = [("lon bia", 60, 58, "-2")]
+    table = render_table(("step", "time", "result"), steps)
+    return f"== evaluate\n\n{table}\n\n{render_table(('class', 'true', '', ''), counts)}\n\nOpen"
+
+
+@pytest.mark.parametrize(
+    ("map50", "seconds", "verdicts"),
+    [
+        ("0.912", 359.0, ["met", "met"]),
+        ("0.912", 361.0, ["MISSED", "met"]),
+        ("0.599", 359.0, ["met", "MISSED"]),
+    ],
+)
+def test_the_demo_is_judged_by_its_own_table(
+    map50: str, seconds: float, verdicts: list[str]
+) -> None:
+    judged = demo.figures_of(said_by_the_demo(map50), seconds)
+
+    assert [figures.verdict(f) for f in judged if f.target] == verdicts
+    assert ("step: train from scratch", "203.4 s") in [(f.what, f.value) for f in judged]
+
+
+def test_what_must_not_fall_below_a_limit() -> None:
+    assert at_least("times faster", 10.0, 10.0, digits=1) == Figure(
+        "times faster", "10.0", ">= 10", True
+    )
+    assert at_least("mAP50", 0.599, 0.6).is_met is False
 
 
 def test_the_trainers_first_line_is_known_by_its_words() -> None:

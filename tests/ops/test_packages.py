@@ -31,6 +31,13 @@ def test_the_lock_holds_what_was_asked_for(name: str) -> None:
         assert re.search(line, locked, re.MULTILINE | re.IGNORECASE), package
 
 
+@pytest.mark.parametrize("name", _LOCKS)
+def test_nothing_asks_for_a_desktop(name: str) -> None:
+    lock = (ROOT / "requirements" / f"{name}.lock").read_text()
+    found = re.findall(r"^opencv\S*(?===)", lock, re.MULTILINE)
+    assert found == (["opencv-python-headless"] if name in {"worker", "dev"} else [])
+
+
 def test_every_front_end_package_is_pinned_and_hashed() -> None:
     asked = json.loads((ROOT / "package.json").read_text())
     lock = json.loads((ROOT / "package-lock.json").read_text())["packages"]

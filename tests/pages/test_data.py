@@ -1,17 +1,23 @@
 """Datasets, versions and imports, by hand."""
 
 import io
+import re
 import zipfile
+from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import User
-from datasets.models import Dataset, Import
+from datasets.models import Dataset, Import, RemotePicture
 from projects.models import Project
 from tests.browser.material import make_gallery
-from tests.factories import make_dataset, make_import, make_run, make_version
+from tests.factories import make_dataset, make_image, make_import, make_run, make_version
 from tests.pages.conftest import Visit
 
 FORM = {"dataset": "", "dataset_name": "", "split_percent": "25", "keep_splits": "on"}
@@ -66,6 +72,55 @@ def test_an_import_is_canceled_once_and_a_second_time_harmless(
     assert job.status == "canceled"
     page = client_of(editor).get(reverse("datasets:import_detail", args=[job.pk]))
     assert "This import was canceled" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("hours", "text"),
+    [
+        (24, "The pictures that were fetched are kept for a week"),
+        (-1, "Nothing of this import was kept"),
+        (None, "Nothing of this import was kept"),
+    ],
+)
+def test_a_failed_import_from_custom_vision_says_what_it_keeps(
+    client_of: Visit, editor: User, viewer: User, project: Project, hours: int | None, text: str
+) -> None:
+    error = {"code": "custom_vision_away", "params": {}}
+    job = make_import(
+        project, source="custom_vision", origin="their-project", status="failed", error=error
+    )
+    until = None if hours is None else timezone.now() + timedelta(hours=hours)
+    RemotePicture.objects.create(
+        project=project, origin=job.origin, remote_id="1", keep_until=until,
+        picture=make_image(make_version(make_dataset(project))).picture,
+    )  # fmt: skip
+    for user in (editor, viewer):
+        page = client_of(user).get(reverse("datasets:import_detail", args=[job.pk]))
+        assert text in page.content.decode()
+
+
+@pytest.mark.parametrize(("mode", "adds"), [("add", True), ("replace", False), ("", False)])
+def test_an_import_adds_or_replaces_as_the_form_says(
+    client_of: Visit, editor: User, project: Project, mode: str, adds: bool
+) -> None:
+    dataset = make_version(make_dataset(project)).dataset
+    url = reverse("datasets:import_create", args=[project.pk])
+    page = client_of(editor).get(url).content.decode()
+    assert re.findall(r'<option value="(add|replace)"', page) == ["replace", "add"]
+    answer = client_of(editor).post(url, upload(dataset=str(dataset.pk), mode=mode))
+    assert answer.status_code == 302
+    job = Import.objects.get()
+    assert (job.version.dataset, job.adds) == (dataset, adds)
+
+
+def test_a_mode_that_is_none_is_refused_and_a_new_dataset_has_nothing_to_add_to(
+    client_of: Visit, editor: User, project: Project
+) -> None:
+    url = reverse("datasets:import_create", args=[project.pk])
+    page = client_of(editor).post(url, upload(mode="merge"))
+    assert list(page.context["form"].errors) == ["mode"]
+    client_of(editor).post(url, upload(mode="add"))
+    assert Import.objects.get().adds is False
 
 
 def test_a_dataset_is_renamed_but_not_to_a_name_that_is_taken(
@@ -135,13 +190,76 @@ def test_a_version_that_is_not_ready_leads_to_its_import(
     assert answer["Location"] == reverse("datasets:import_detail", args=[job.pk])
 
 
+def test_the_classes_of_a_ready_version_are_changed_from_its_page(
+    client_of: Visit, editor: User, viewer: User, project: Project
+) -> None:
+    version = make_gallery(project)
+    page = reverse("datasets:version_detail", args=[version.pk])
+    client = client_of(editor)
+    url = reverse("datasets:version_review", args=[version.pk])
+    assert f'href="{url}"' in client.get(page).content.decode()
+    assert f'href="{url}"' not in client_of(viewer).get(page).content.decode()
+
+    assert client.get(url).context["waits"] is False
+    form = {"class": ["0", "1"], "name": ["lon", "bottle"]}
+    answer = client.post(url, form, follow=True)
+
+    made = answer.context["version"]
+    assert (made.number, made.parent, made.source) == (2, version, "edit")
+    head = re.sub(r"\s+", " ", answer.content.decode().split("<header")[2].split("</header>")[0])
+    assert f'<a href="{page}">v1</a> with other classes or boxes · can → lon ·' in head
+    assert client.get(page).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("resplit", "v1</a>, split anew"),
+        ("restore", "v1</a>, made the newest again"),
+        ("zip", "added to"),
+    ],
+)
+def test_a_version_says_what_it_was_made_from(
+    client_of: Visit, viewer: User, project: Project, source: str, text: str
+) -> None:
+    parent = make_version(make_dataset(project))
+    version = make_version(parent.dataset, parent=parent, source=source)
+    with CaptureQueriesContext(connection) as queries:
+        page = client_of(viewer).get(reverse("datasets:version_detail", args=[version.pk]))
+    head = page.content.decode()
+    assert text in head
+    assert f'<a href="{reverse("datasets:version_detail", args=[parent.pk])}">v1</a>' in head
+    assert not [row for row in queries if f"{parent.pk.hex}" in row["sql"].replace("-", "")]
+
+
+def test_an_import_says_what_it_understood_and_shows_boxes_of_each_class(
+    client_of: Visit, viewer: User, project: Project
+) -> None:
+    layout = {"format": "coco", "pictures": 6, "labels": 5, "names_from": "a/instances.json"}
+    version = make_gallery(project, layout=layout)
+    url = reverse("datasets:import_detail", args=[version.import_job.pk])
+    page = client_of(viewer).get(url)
+    text = re.sub(r"\s+", " ", page.content.decode())
+    assert "The ZIP holds COCO JSON. 6 pictures were found in it, 5 with labels." in text
+    assert "The names of the classes are from a/instances.json." in text
+    crops = [len(line.crops) for line in page.context["lines"]]
+    assert crops == [6, 3]
+    assert text.count("<svg viewBox") == 9
+
+
 def test_warnings_are_told_with_examples(client_of: Visit, viewer: User, project: Project) -> None:
     version = make_gallery(project)
-    version.warnings = [{"code": "class_out_of_range", "count": 7, "examples": ["labels/a.txt:3"]}]
+    version.warnings = [
+        {"code": "class_out_of_range", "count": 7, "examples": ["labels/a.txt:3"]},
+        {"code": "picture_truncated", "count": 1200, "examples": ["a.jpg"]},
+        {"code": "archive_member_damaged", "count": 1, "examples": ["b.jpg"]},
+    ]
     version.save()
     page = client_of(viewer).get(reverse("datasets:version_detail", args=[version.pk]))
     text = page.content.decode()
     assert "7 labels name a class that does not exist" in text
+    assert "The picture is incomplete: its end is missing. (1,200)" in text
+    assert "A file in the ZIP is damaged: b.jpg<" in text
     assert "labels/a.txt:3" in text
 
 

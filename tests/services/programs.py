@@ -82,6 +82,22 @@ class Zygote:
         )
         assert self._answer() == "ready"
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def forks(self) -> list[int]:
+        """Return all processes that have its command line and its data home, itself included."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                home = process.environ().get("CVTRAINER_HOME")
+                is_fork = "tests.services.zygote" in process.cmdline()
+                if is_fork and home == self.environment["CVTRAINER_HOME"]:
+                    found.append(process.pid)
+        return found
+
     def ask(self, **command: Any) -> Any:
         """Send a command and return its answer."""
         assert self._process.stdin is not None
@@ -142,6 +158,11 @@ class Programs:
                 return program
             assert time.monotonic() < deadline and program.poll() is None, "no web process"
             time.sleep(0.02)
+
+    def forked(self) -> list[int]:
+        """Return what the programs have forked and still runs, whether its parent lives or not."""
+        ours = {self.zygote.pid, *(program.pid for program in self.started)}
+        return [pid for pid in self.zygote.forks() if pid not in ours]
 
     def end(self) -> None:
         """Kill what still runs, with its children."""

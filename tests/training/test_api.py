@@ -29,7 +29,7 @@ OF_A_RUN = {
     "id", "project", "dataset_version", "name", "base_model", "epochs", "patience", "batch",
     "imgsz", "optimizer", "lr0", "lrf", "seed", "advanced", "priority", "status",
     "queue_position", "attempt", "progress", "epoch", "best", "device", "worker", "started_at",
-    "finished_at", "eta_seconds", "model", "error",
+    "finished_at", "eta_seconds", "model", "error", "gpu_class", "waits_for",
 }  # fmt: skip
 OF_A_MODEL = {
     "id", "project", "name", "version", "stage", "training_run", "dataset_version", "classes",
@@ -160,6 +160,8 @@ class TestNewRun:
             ("dataset_version", "1", "invalid"),
             ("project", NOWHERE, "does_not_exist"),
             ("priority", 101, "max_value"),
+            ("gpu_class", "../a100", "invalid"),
+            ("gpu_class", "a" * 31, "invalid"),
             ("advanced", [1], "not_an_object"),
             ("advanced", {"save_dir": "/"}, "unknown"),
         ],
@@ -264,6 +266,29 @@ class TestSteering:
         urgent = client.post(URL, {**body, "priority": 5}).json()["id"]
         places = {run["id"]: run["queue_position"] for run in client.get(URL).json()["results"]}
         assert places == {urgent: 1, first: 2, second: 3}
+
+    def test_a_run_asks_for_a_card_and_says_what_it_waits_for(
+        self, client: APIClient, body: dict[str, Any]
+    ) -> None:
+        run = client.post(URL, {**body, "gpu_class": "A100"}).json()
+        assert (run["gpu_class"], run["queue_position"]) == ("a100", 1)
+        assert run["waits_for"]["code"] == "waits_for_worker"
+        factories.make_worker(gpu_class="t4")
+        reason = client.get(f"{URL}{run['id']}/").json()["waits_for"]
+        assert reason["code"] == "waits_for_class"
+        assert "a100" in reason["message"] and reason["hint"]
+        assert client.post(f"{URL}{run['id']}/duplicate/").json()["gpu_class"] == "a100"
+        factories.make_worker(gpu_class="a100")
+        assert client.get(f"{URL}{run['id']}/").json()["waits_for"] is None
+
+    def test_more_than_may_wait_are_refused_in_words(
+        self, client: APIClient, body: dict[str, Any], settings: Any
+    ) -> None:
+        settings.PROJECT_WAITING = 1
+        assert client.post(URL, body).status_code == 202
+        answer = client.post(URL, body)
+        assert (answer.status_code, answer.json()["code"]) == (409, "too_many_waiting")
+        assert TrainingRun.objects.count() == 1
 
 
 class TestReading:

@@ -5,11 +5,13 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.core.files.base import ContentFile
+from django.utils import timezone
 
 from jobs import runner, transitions
 from jobs.errors import CancelRequested, Interrupted, UserError
@@ -17,7 +19,7 @@ from jobs.reporter import Reporter
 from jobs.states import Status
 from projects.models import Project
 from tests import factories
-from training import checkpoints, epochs, results, storing, supervisor, tasks
+from training import checkpoints, epochs, leftovers, results, storing, supervisor, tasks
 from training.checkpoints import file_sha256
 from training.models import Checkpoint, TrainingRun, weights_storage
 from training.pace import Pace
@@ -48,6 +50,7 @@ def attempt(run: TrainingRun, tmp_path: Path) -> _Attempt:
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Patience is out after a few tries, which come at once."""
     monkeypatch.setattr(storing, "PATIENCE_SECONDS", 2.5)
+    monkeypatch.setattr(epochs, "PATIENCE_SECONDS", 2.5)
     monkeypatch.setattr(storing, "_pause", lambda _, check: check())
 
 
@@ -92,27 +95,6 @@ def failing(times: float, error: Exception, call: Callable[..., Any]) -> Callabl
     return instead
 
 
-class TestADatabaseThatIsAway:
-    @pytest.mark.django_db(transaction=True)
-    def test_for_a_while_at_the_end_of_an_epoch_costs_nothing(
-        self, attempt: _Attempt, tmp_path: Path
-    ) -> None:
-        attempt.reporter.log("a line that is not written yet")
-        away_until = time.monotonic() + 0.5
-
-        def refuse(execute: Any, *args: Any) -> Any:
-            if time.monotonic() < away_until:
-                raise OperationalError("away")
-            return execute(*args)
-
-        with connection.execute_wrapper(refuse):
-            attempt._hear(epoch_message(tmp_path))
-
-        attempt.run.refresh_from_db()
-        assert attempt.run.epoch == 1
-        assert attempt.run.events.filter(type="log").count() == 1
-
-
 class TestTheQueue:
     def test_an_interrupted_run_goes_before_one_that_came_later(self, run: TrainingRun) -> None:
         factories.make_run(run.project)
@@ -131,7 +113,7 @@ class TestTheQueue:
         first, second = factories.make_run(project), factories.make_run(project)
         done: list[TrainingRun] = []
 
-        def race() -> TrainingRun | None:
+        def race(**_: Any) -> TrainingRun | None:
             found = next_run()
             if found == first:
                 transitions.claim(TrainingRun, found.pk, worker="faster")
@@ -198,7 +180,7 @@ class TestAStartModelThatWasDeleted:
 @pytest.mark.usefixtures("no_pauses")
 class TestAStorageThatFails:
     def commit(self, run: TrainingRun, folder: Path) -> None:
-        epochs.commit(run, epoch_message(folder), lambda: None)
+        epochs.commit(run, [epoch_message(folder)], lambda: None)
 
     def test_for_a_while_is_waited_for(
         self, run: TrainingRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -209,14 +191,14 @@ class TestAStorageThatFails:
         assert run.checkpoints.count() == 1
 
     @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-    def test_because_it_is_full_is_said(
+    def test_because_it_is_full_is_waited_for_and_said(
         self, run: TrainingRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
     ) -> None:
         full = failing(99, OSError(number, "full"), checkpoints.store)
         monkeypatch.setattr(type(weights_storage()), "save", full)
-        with pytest.raises(UserError) as refused:
+        with pytest.raises(Interrupted) as cut:
             self.commit(run, tmp_path)
-        assert refused.value.code == "disk_full"
+        assert cut.value.reason == "disk_full"
 
     @pytest.mark.parametrize("error", [OSError(errno.EIO, "away"), RuntimeError("of S3")])
     def test_for_long_has_the_run_taken_back(
@@ -363,7 +345,7 @@ class TestProgress:
         attempt._laid_out(5)
         state = attempt.reporter._progress
         assert state is not None
-        assert (state["phase"], state["done"], state["batch"]) == ("prepare", 0, 5)
+        assert (state["phase"], state["done"], state["batch"]) == ("prepare_pictures", 0, 5)
         attempt.reporter.cancel.set()
         with pytest.raises(CancelRequested):
             attempt._laid_out(9)
@@ -388,7 +370,7 @@ class TestProgress:
         self, attempt: _Attempt, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         attempt.run.epoch = 4
-        monkeypatch.setattr(supervisor, "materialize", failing(1, CancelRequested(), print))
+        monkeypatch.setattr(supervisor, "lay_out", failing(1, CancelRequested(), print))
         with pytest.raises(CancelRequested):
             attempt.perform()
         assert attempt.reporter._progress is not None
@@ -407,3 +389,38 @@ def test_a_row_deleted_before_the_end_makes_no_noise(
     with caplog.at_level(logging.INFO):
         runner._conclude(run, Reporter(run), lambda: runner._succeed(run, Reporter(run), None))
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+class TestLeftovers:
+    @pytest.fixture
+    def stored(self, run: TrainingRun, tmp_path: Path) -> Checkpoint:
+        epochs.commit(run, [epoch_message(tmp_path)], lambda: None)
+        return run.checkpoints.get()
+
+    def lost(self, run: TrainingRun) -> str:
+        """Leave what a killed attempt stored and did not commit."""
+        name = f"runs/{run.pk}/1-2-last.pt"
+        return str(weights_storage().save(name, ContentFile(BYTES)))
+
+    def test_of_killed_attempts_go_once_they_are_old_and_what_is_named_stays(
+        self, run: TrainingRun, stored: Checkpoint
+    ) -> None:
+        name = self.lost(run)
+        leftovers.remove_unowned_weights()
+        assert weights_storage().exists(name)
+        leftovers.remove_unowned_weights(older_than=timedelta(0))
+        assert not weights_storage().exists(name)
+        assert weights_storage().exists(stored.file.name)
+
+    def test_beside_old_runs_were_looked_at_before(self, run: TrainingRun) -> None:
+        name = self.lost(run)
+        long_ago = timezone.now() - timedelta(days=30)
+        TrainingRun.objects.update(status=Status.SUCCEEDED, finished_at=long_ago)
+        leftovers.remove_unowned_weights(older_than=timedelta(0))
+        assert weights_storage().exists(name)
+
+    def test_of_runs_that_are_gone_go_too(self, run: TrainingRun) -> None:
+        name = self.lost(run)
+        run.delete()
+        leftovers.remove_unowned_weights(older_than=timedelta(0))
+        assert not weights_storage().exists(name)

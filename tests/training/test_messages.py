@@ -52,6 +52,7 @@ def test_a_spec_survives_the_wire(resume):
         {"options": []},
         {"loader_workers": 999},
         {"loader_workers": True},
+        {"loader_workers": -2},
         {"resume": {"last": "x.pt", "best": None, "epoch": 1}},
         {"cfg": "/etc/passwd"},
     ],

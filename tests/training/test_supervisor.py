@@ -1,10 +1,12 @@
 """One attempt of a real training: what is committed, how it ends, and how the next goes on."""
 
 import contextlib
+import json
 import os
 import signal
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,9 +19,10 @@ from datasets.models import DatasetVersion
 from jobs.models import JobEvent
 from jobs.states import Status
 from projects.models import Project
-from tests.training.data import SIDE, imported_version
+from tests.training.data import ODD_NAMES, SIDE, imported_version
 from training import services
 from training.models import Checkpoint, TrainedModel, TrainingRun, weights_storage
+from training.pixels import check_file
 from training.tasks import run_training
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -34,7 +37,7 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def version(project: Project, owner: User, monkeypatch: pytest.MonkeyPatch) -> DatasetVersion:
-    return imported_version(project, owner, monkeypatch)
+    return imported_version(project, owner, monkeypatch, names=ODD_NAMES)
 
 
 @pytest.fixture
@@ -113,6 +116,15 @@ def assert_epochs_are_whole(run: TrainingRun, wanted: int) -> None:
     assert numbers == list(range(1, run.last_seq + 1))
 
 
+def assert_cache_is_as_it_was_written() -> None:
+    """The training wrote into none of the pictures that it shares, and holds none any more."""
+    pictures = list(settings.PICTURE_CACHE_DIR.glob("[!.]*/??/*"))
+    assert len(pictures) >= 20
+    for path in pictures:
+        check_file(path, path.stem)
+        assert path.stat().st_nlink == 1
+
+
 def test_a_run_trains_commits_each_epoch_and_registers_its_best_model(
     start: Callable[..., TrainingRun],
 ) -> None:
@@ -123,13 +135,27 @@ def test_a_run_trains_commits_each_epoch_and_registers_its_best_model(
     assert run.best is not None
     assert set(run.best) >= {"epoch", "map50", "map50_95", "precision", "recall"}
     model = TrainedModel.objects.get(training_run=run)
-    assert model.classes == ["hộp đỏ", "lon xanh"]
+    assert model.classes == list(ODD_NAMES)
+    assert_names_are_in(model, run)
     assert model.file.storage.size(model.file.name) == model.size
     assert {"results.csv", "args.yaml"} <= set(run.artifacts.values_list("name", flat=True))
     assert run.epochs.get(epoch=1).train["box_loss"] > 0
     assert run.events.filter(type=JobEvent.Type.LOG).count() > 5
     assert not trainers()
     assert not list(settings.WORK_DIR.glob("training-runs-*"))
+    assert_cache_is_as_it_was_written()
+
+
+def assert_names_are_in(model: TrainedModel, run: TrainingRun) -> None:
+    """The weights know the classes by their names, letter for letter; so do the figures."""
+    with zipfile.ZipFile(model.file.open("rb")) as archive:
+        (pickle,) = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+        content = archive.read(pickle)
+    assert [name for name in ODD_NAMES if name.encode() not in content] == []
+    assert [row["class_name"] for row in model.metrics["per_class"]] == list(ODD_NAMES)
+    with run.artifacts.get(name="evaluation.json").file.open("rb") as file:
+        labels = json.load(file)["confusion"]["labels"]
+    assert labels == [*ODD_NAMES, "background"]
 
 
 def test_the_newest_two_checkpoints_are_kept_and_every_pointer_has_its_file(

@@ -6,20 +6,23 @@ import json
 import os
 import pickle
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.training.trainer_driver import (
     NAMES,
+    ROOT,
     Trainer,
     draw_dataset,
     make_spec,
     train,
     watch_programs,
 )
-from training.messages import Resume
+from training.messages import Data, Resume
 from training.options import OPTIONS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -98,6 +101,9 @@ class TestWholeRun:
         assert started["optimizer"] == "AdamW"
         assert started["final_lr"] == pytest.approx(started["lr0"] * 0.01)
         assert started["parameters"] > 2_000_000
+        assert {"python", "torch", "ultralytics", "numpy", "opencv"} <= set(started["versions"])
+        assert started["machine"]["cpus"] > 0
+        assert "weights_sha256" not in started, "it began from scratch"
 
     def test_an_epoch_carries_its_figures(self, full):
         for epoch in full.of("epoch"):
@@ -155,7 +161,11 @@ class TestWholeRun:
         (done,) = full.of("done")
         names = {entry["name"] for entry in done["artifacts"]}
         expected = {"results.csv", "results.png", "args.yaml", "evaluation.json", "best.pt"}
-        assert expected | {"confusion_matrix.png", "BoxPR_curve.png", "labels.jpg"} <= names
+        assert (
+            expected
+            | {"predictions.jsonl", "confusion_matrix.png", "BoxPR_curve.png", "labels.jpg"}
+            <= names
+        )
         assert all(Path(entry["path"]).stat().st_size > 0 for entry in done["artifacts"])
         assert str(work_of(full)) not in (work_of(full) / "out/args.yaml").read_text()
         evaluation = json.loads((work_of(full) / "out/evaluation.json").read_text())
@@ -237,6 +247,8 @@ class TestResume:
         (done,) = trainer.of("done")
         (before,) = full.of("done")
         assert done["best"] == before["best"]
+        found = [(work_of(one) / "run/predictions.jsonl").read_text() for one in (trainer, full)]
+        assert found[0] == found[1] and len(found[0].splitlines()) == 8
         assert (done["epochs_run"], done["stop_reason"]) == (EPOCHS, "completed")
 
     def test_a_run_can_be_finished_before_its_time(self, full, config, data, tmp_path):
@@ -248,6 +260,75 @@ class TestResume:
         trainer = self.go_on(config, data, tmp_path, resume_after(full, 2), degrees=3.0)
         assert trainer.heard[-1]["code"] == "checkpoint_mismatch"
         assert "degrees" in trainer.heard[-1]["detail"]
+
+
+PATIENCE = 2
+
+
+@pytest.fixture(scope="module")
+def still(tmp_path_factory):
+    """Make specs of a model that no training makes better: what it finds hangs on no picture."""
+    folder = tmp_path_factory.mktemp("patience")
+    weights, data = folder / "still.pt", folder / "data"
+    # Boxes of 57.6 pixels around the middle of each square of 32, and one of them is right.
+    write = [sys.executable, "-m", "tests.detection.weights", str(weights), "28.8"]
+    subprocess.run(write, check=True, cwd=ROOT)
+    for split in ("train", "val"):
+        for kind in ("images", "labels"):
+            (data / kind / split).mkdir(parents=True)
+        for number in range(4):
+            picture = Image.new("RGB", (96, 96), (90, 100, 110 + number))
+            picture.save(data / "images" / split / f"{number}.jpg")
+            label = data / "labels" / split / f"{number}.txt"
+            label.write_text("0 0.33333 0.33333 0.6 0.6")
+    options = {"epochs": 20, "patience": PATIENCE, "optimizer": "SGD", "lr0": 1e-6}
+
+    def make(name, **more):
+        return make_spec(
+            data,
+            folder / name,
+            data=Data(root=str(data), names=["can", "bottle"]),
+            base_model="yolo11n",
+            weights=str(weights),
+            options={**options, "warmup_epochs": 0},
+            **more,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def out_of_patience(config, still):
+    return train(config, still("first"))
+
+
+class TestPatience:
+    """What ends a training that gets no better, and what that leaves for whoever goes on."""
+
+    def test_runs_out_and_the_training_ends_before_its_time(self, out_of_patience):
+        (done,) = out_of_patience.of("done")
+        assert (done["stop_reason"], done["stopped_early"]) == ("patience", True)
+        found = [m["val"]["map50"] for m in out_of_patience.of("epoch")]
+        # The first epoch was the best, and after it nothing got better this many times.
+        assert len(found) == done["epochs_run"] == 1 + PATIENCE
+        assert found[0] == max(found) > 0
+        assert out_of_patience.process.returncode == 0
+
+    def test_is_still_out_when_the_run_goes_on_and_it_is_only_finished(
+        self, out_of_patience, config, still
+    ):
+        # As after a worker that died between the last epoch and the end.
+        last = 1 + PATIENCE
+        again = train(config, still("again", resume=resume_after(out_of_patience, last)))
+        assert not again.of("epoch")
+        (done,), (before,) = again.of("done"), out_of_patience.of("done")
+        assert (done["stop_reason"], done["stopped_early"]) == ("patience", True)
+        assert (done["epochs_run"], done["best"]) == (last, before["best"])
+
+    def test_is_not_out_yet_where_the_run_was_cut_off_before(self, out_of_patience, config, still):
+        again = train(config, still("cut", resume=resume_after(out_of_patience, PATIENCE)))
+        assert [m["epoch"] for m in again.of("epoch")] == [1 + PATIENCE]
+        assert again.of("done")[0]["stop_reason"] == "patience"
 
 
 def test_stop_ends_after_the_epoch_and_keeps_the_best(config, data, tmp_path):

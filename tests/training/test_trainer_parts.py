@@ -222,6 +222,8 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (RuntimeError("Checkpoint last.pt is corrupted with NaN/Inf weights"), "diverged"),
         (RuntimeError(f"{LOADER} Bus error. out of shared memory"), "shared_memory_full"),
         (RuntimeError(f"{LOADER} Killed."), "host_out_of_memory"),
+        (OSError(errno.EMFILE, "Too many open files"), "shared_memory_full"),
+        (RuntimeError("received 0 items of ancdata"), "shared_memory_full"),
         (RuntimeError("CUDA error: unknown error"), "device_failed"),
         (ProtocolError("Options unknown: ['project']"), "bad_spec"),
         (Failure("data_error", "no pictures"), "data_error"),

@@ -1,5 +1,6 @@
 """No trainer outlives whom it works for: the parts of that, without the heavy libraries."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import textwrap
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.training.trainer_driver import ROOT, environment, start_program
@@ -66,6 +68,8 @@ LINKED = """
     isolate()
     subprocess.Popen(["sleep", "300"])
     if os.fork() == 0:
+        if len(sys.argv) > 2:  # one that leaves the group, as some libraries do
+            os.setsid()
         time.sleep(300)
     link = Link(socket.socket(fileno=int(sys.argv[1])))
     link.listen()
@@ -119,6 +123,52 @@ def test_when_it_is_killed_its_forked_children_die_and_the_connection_closes(lin
     assert wait_until(lambda: not is_alive(forked[0]))
     while connection.recv(1000):
         pass
+
+
+def test_a_child_that_left_the_group_dies_with_it_too(tmp_path):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        number = theirs.fileno()
+        process = program(LINKED, tmp_path, str(number), "leaves", pass_fds=(number,))
+        theirs.close()
+        ours.settimeout(SECONDS)
+        assert b"hello" in ours.recv(1000)
+        family = psutil.Process(process.pid).children()
+        (child,) = [found.pid for found in family if os.getpgid(found.pid) != process.pid]
+        process.kill()
+        process.wait()
+        assert wait_until(lambda: not is_alive(child))
+        for found in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found.kill()
+
+
+HOLDS = """
+    import sys, time
+    from pathlib import Path
+    from training.trainer_device import hold_device
+    hold_device(Path(sys.argv[1]), sys.argv[2], lambda waited: print("waits", waited, flush=True))
+    print("has it", flush=True)
+    time.sleep(300)
+"""
+
+
+def test_one_gpu_is_held_by_one_trainer_and_passes_on_when_that_is_killed(tmp_path):
+    def start(gpu: str) -> "subprocess.Popen[bytes]":
+        return program(HOLDS, tmp_path, str(tmp_path), gpu, stdout=subprocess.PIPE)
+
+    first, other = start("GPU-1"), start("GPU-2")
+    assert first.stdout.readline() == other.stdout.readline() == b"has it\n"
+    second = start("GPU-1")
+    try:
+        assert second.stdout.readline() == b"waits 0\n"
+        first.kill()
+        lines = iter(second.stdout.readline, b"has it\n")
+        assert all(line.startswith(b"waits") for line in lines)
+    finally:
+        for process in (first, second, other):
+            process.kill()
+            process.wait()
 
 
 def test_a_terminals_ctrl_c_does_not_reach_it(linked):

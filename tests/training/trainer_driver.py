@@ -1,6 +1,7 @@
 """The other end of a trainer's connection, for tests: starts it, speaks to it, takes it down."""
 
 import contextlib
+import hashlib
 import os
 import random
 import signal
@@ -16,9 +17,10 @@ from PIL import Image, ImageDraw
 
 from training.messages import Data, LineReader, Message, Spec, encode
 from training.options import default_options, to_train_arguments
+from training.pixels import SUFFIX, Form, Head, file_content, fitted
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ["đỏ", "xanh lá", "xanh dương"]
+NAMES = ['đỏ: "to" 🥤', "xanh lá's #2", "xanh dương"]
 SECONDS = 240.0
 _COLOURS = ((220, 40, 40), (40, 200, 60), (50, 80, 220))
 
@@ -31,7 +33,24 @@ def draw_dataset(root: Path, *, train: int = 24, val: int = 8, size: int = 96) -
             (root / kind / split).mkdir(parents=True)
         for number in range(count):
             _draw_picture(root, split, number, size, random_numbers)
+    prepare_pictures(root / "images", size=size)
     return root
+
+
+def prepare_pictures(folder: Path, *, size: int) -> None:
+    """Replace the pictures below a folder by prepared ones."""
+    from training.pixel_worker import made  # takes cv2 with it
+
+    for path in folder.rglob("*.jpg"):
+        data = path.read_bytes()
+        with Image.open(path) as picture:
+            original = picture.height, picture.width
+        pixels = made(data, original, size, Form.PLAIN)
+        assert pixels
+        source = hashlib.sha256(data).hexdigest()
+        head = Head(Form.PLAIN, source, original, fitted(original, size), len(pixels))
+        path.with_suffix(SUFFIX).write_bytes(b"".join(file_content(head, pixels)))
+        path.unlink()
 
 
 def _draw_picture(root: Path, split: str, number: int, size: int, chance: random.Random) -> None:
@@ -50,12 +69,12 @@ def _draw_picture(root: Path, split: str, number: int, size: int, chance: random
     (root / "labels" / split / f"{number:03}.txt").write_text("\n".join(rows) + "\n")
 
 
-def make_spec(data: Path, work: Path, **changes: Any) -> Spec:
+def make_spec(root: Path, work: Path, **changes: Any) -> Spec:
     """Return a small spec on the CPU; `options` are laid over the defaults."""
     work.mkdir(mode=0o700, exist_ok=True)
     options = {"epochs": 3, "imgsz": 96, "batch": 8, **changes.pop("options", {})}
     values: dict[str, Any] = {
-        "data": Data(root=str(data), names=NAMES),
+        "data": Data(root=str(root), names=NAMES),
         "base_model": "yolo26n-scratch",
         "weights": None,
         "options": {**to_train_arguments(default_options()), **options},

@@ -6,7 +6,7 @@ off. Its messages may hold signed addresses, so none of them is passed on.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
@@ -24,12 +24,14 @@ _TIMEOUT = 30.0
 #: For a whole answer: one that comes drop by drop is none.
 _DEADLINE = 120.0
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0
-_WORTH_ANOTHER_TRY = frozenset({408, 429, 500, 502, 503, 504})
+THROTTLED = 429
+#: 0 and 200 stand for a connection that broke before its answer, and in it.
+_WORTH_ANOTHER_TRY = frozenset({0, 200, 408, THROTTLED, 500, 502, 503, 504})
 _CODES = {
     401: "custom_vision_key",
     403: "custom_vision_forbidden",
     404: "custom_vision_not_found",
-    429: "custom_vision_throttled",
+    THROTTLED: "custom_vision_throttled",
 }
 
 Answer = TypeVar("Answer")
@@ -42,11 +44,28 @@ class BrokenAnswer(Exception):
 
 
 class AnswerTooLarge(Exception):
-    """An answer of more bytes, or more seconds, than any honest one has."""
+    """An answer of more bytes than any honest one has."""
+
+
+class AnswerTooSlow(Exception):
+    """An answer of more seconds than any honest one has."""
+
+
+class Refused(Exception):
+    """There is no answer to one try.
+
+    Attributes:
+        status: of HTTP; 0 where the connection broke.
+        seconds: after which the server asks to try again, where it asks.
+    """
+
+    def __init__(self, status: int, seconds: float | None) -> None:
+        super().__init__()
+        self.status, self.seconds = status, seconds
 
 
 class Calls:
-    """Makes calls of one SDK client, one at a time, whatever thread they come from."""
+    """Makes calls of one SDK client, from any thread, at one pace for all."""
 
     def __init__(self, client: Any, *, wait: Wait, patience: float) -> None:
         """Set a client up.
@@ -58,7 +77,9 @@ class Calls:
         """
         self._wait, self._patience = wait, patience
         self._next_at = 0.0
-        self._last: requests.Response | None = None
+        self._pace = threading.Lock()
+        #: The last answer of each thread.
+        self._here = threading.local()
         self._one_at_a_time = threading.RLock()
         config = client.config
         # It would send the key along to wherever it is sent.
@@ -70,70 +91,119 @@ class Calls:
         config.retry_policy.policy.respect_retry_after_header = False
         config.hooks.append(self._receive)
 
-    def make(self, call: Callable[..., Answer], *args: Any, **kwargs: Any) -> Answer:
-        """Return the answer to a call.
+    def make(
+        self,
+        call: Callable[..., Answer],
+        *args: Any,
+        patience: float | None = None,
+        **kwargs: Any,
+    ) -> Answer:
+        """Return the answer to a call, tried again while that may help.
+
+        Only one thread insists at a time: where all have to wait, that is told once.
+
+        Args:
+            patience: less than that of all calls, for what is worth less.
 
         Raises:
             UserError: `custom_vision_…`, why there is none.
             BrokenAnswer: it came and cannot be read.
         """
-        with self._one_at_a_time:
-            return self._insist(call, *args, **kwargs)
+        most = self._patience if patience is None else min(patience, self._patience)
+        try:
+            with self._one_at_a_time:
+                return self._insist(most, _WORTH_ANOTHER_TRY, call, *args, **kwargs)
+        except Refused as refused:
+            raise _reason(refused.status) from None
+        except (AnswerTooLarge, AnswerTooSlow) as error:
+            raise BrokenAnswer from error
 
-    def _insist(self, call: Callable[..., Answer], *args: Any, **kwargs: Any) -> Answer:
+    def beside(self, call: Callable[..., Answer], *args: Any, **kwargs: Any) -> Answer:
+        """Return the answer to a call that is made beside those of other threads, and once.
+
+        It is made again only where the API takes no calls for a while: all threads wait then.
+
+        Raises:
+            Refused: there is none.
+            AnswerTooLarge, AnswerTooSlow: it came too large, or too slowly.
+            BrokenAnswer: it came and cannot be read.
+        """
+        try:
+            return self._once(call, *args, **kwargs)
+        except Refused as refused:
+            pause = _FIRST_WAIT if refused.seconds is None else refused.seconds
+            if refused.status != THROTTLED or pause > self._patience:
+                raise
+            until = time.monotonic() + pause
+        with self._one_at_a_time:
+            # Over by now, where another thread waited before.
+            if (left := until - time.monotonic()) > 0:
+                self._wait(left, _CODES[THROTTLED])
+            return self._insist(self._patience, frozenset({THROTTLED}), call, *args, **kwargs)
+
+    def _insist(
+        self,
+        patience: float,
+        worth: Collection[int],
+        call: Callable[..., Answer],
+        *args: Any,
+        **kwargs: Any,
+    ) -> Answer:
+        """Make a call again while it is refused with a status that is worth it."""
         began, delay = time.monotonic(), _FIRST_WAIT
         while True:
-            self._keep_pace()
             try:
                 return self._once(call, *args, **kwargs)
-            except UserError as error:
-                asked = self._asked_wait()
-                left = self._patience - (time.monotonic() - began)
-                pause = delay if asked is None else asked
-                if not self._is_worth_another_try() or pause > left:
+            except Refused as refused:
+                left = patience - (time.monotonic() - began)
+                pause = delay if refused.seconds is None else refused.seconds
+                if refused.status not in worth or pause > left:
                     raise
-                self._wait(pause, error.code)
-                delay = min(2 * delay, _LONGEST_WAIT)
+                reason = _reason(refused.status)
+            self._wait(pause, reason.code)
+            delay = min(2 * delay, _LONGEST_WAIT)
 
     def _once(self, call: Callable[..., Answer], *args: Any, **kwargs: Any) -> Answer:
-        self._last = None
+        self._keep_pace()
+        self._here.last = None
         try:
             return call(*args, **kwargs)
-        except AnswerTooLarge as error:
-            raise BrokenAnswer from error
         except (ClientException, requests.RequestException, TypeError, ValueError) as error:
             if self._status() == requests.codes.ok and not _is_of_the_connection(error):
                 raise BrokenAnswer from None
-            raise self._reason() from None
+            raise Refused(self._status(), self._asked_wait()) from None
+        finally:
+            self._here.last = None
 
     def _keep_pace(self) -> None:
-        now = time.monotonic()
-        if now < self._next_at:
-            time.sleep(self._next_at - now)
-        self._next_at = max(now, self._next_at) + 1 / RATE
+        with self._pace:
+            now = time.monotonic()
+            turn = max(now, self._next_at)
+            self._next_at = turn + 1 / RATE
+        time.sleep(turn - now)
 
     def _receive(self, response: requests.Response, *_: Any, **__: Any) -> None:
         """Take an answer as it comes, before the SDK does: within bounds."""
-        self._last = response
+        self._here.last = response
         if int(response.headers.get("Content-Length") or 0) > MAX_BYTES:
             raise AnswerTooLarge
         deadline, content = time.monotonic() + _DEADLINE, bytearray()
         for chunk in response.iter_content(_CHUNK):
             content += chunk
-            if len(content) > MAX_BYTES or time.monotonic() > deadline:
+            if len(content) > MAX_BYTES:
                 raise AnswerTooLarge
+            if time.monotonic() > deadline:
+                raise AnswerTooSlow
         response._content = bytes(content)
 
     def _status(self) -> int:
-        """Return the status of the last answer; 0 where there was none."""
-        return 0 if self._last is None else self._last.status_code
-
-    def _is_worth_another_try(self) -> bool:
-        return self._status() in _WORTH_ANOTHER_TRY | {0, 200}
+        """Return the status of this thread's last answer; 0 where there was none."""
+        return 0 if self._here.last is None else self._here.last.status_code
 
     def _asked_wait(self) -> float | None:
         """Return how many seconds the server asks to wait, where it asks."""
-        asked = "" if self._last is None else self._last.headers.get("Retry-After", "")
+        last = self._here.last
+        asked = "" if last is None else last.headers.get("Retry-After", "")
         try:
             return max(0.0, float(asked)) if asked else None
         except ValueError:
@@ -143,13 +213,13 @@ class Calls:
         except (TypeError, ValueError, OverflowError):
             return None
 
-    def _reason(self) -> UserError:
-        status = self._status()
-        if 300 <= status < 400:
-            return UserError("custom_vision_redirected")
-        if status in {0, 200} or status >= 500 or status == requests.codes.request_timeout:
-            return UserError("custom_vision_away")
-        return UserError(_CODES.get(status, "custom_vision_refused"), status=status)
+
+def _reason(status: int) -> UserError:
+    if 300 <= status < 400:
+        return UserError("custom_vision_redirected")
+    if status in {0, 200} or status >= 500 or status == requests.codes.request_timeout:
+        return UserError("custom_vision_away")
+    return UserError(_CODES.get(status, "custom_vision_refused"), status=status)
 
 
 def _is_of_the_connection(error: Exception) -> bool:

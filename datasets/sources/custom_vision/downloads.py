@@ -1,15 +1,14 @@
 """Fetches pictures from the addresses that Custom Vision gives: bounded, and without the key."""
 
-import threading
 import time
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 import certifi
 import urllib3
 
 from datasets.sources.base import MAX_PICTURE_BYTES
 from datasets.sources.custom_vision.address import may_fetch
+from datasets.sources.custom_vision.tries import Tries, Unlucky, failure
 from jobs.errors import UserError
 
 #: Pictures at once. They come from blob storage, whose limit is not that of the API.
@@ -18,21 +17,6 @@ _TIMEOUT = urllib3.Timeout(connect=10.0, read=30.0)
 #: For one picture at all: one that comes drop by drop is none.
 _DEADLINE = 300.0
 _CHUNK = 256 * 1024
-_WAITS = (0.5, 1.0, 2.0, 4.0, 8.0)
-_LONGEST_WAIT = 60.0
-_WORTH_ANOTHER_TRY = frozenset({408, 429, 500, 502, 503, 504})
-
-
-class LinkExpired(Exception):
-    """The address is signed for a time that is over; there may be a new one."""
-
-
-class _Unlucky(Exception):
-    """It may go well another time, perhaps after so many seconds."""
-
-    def __init__(self, seconds: float | None = None) -> None:
-        super().__init__()
-        self.seconds = seconds
 
 
 class PictureClient:
@@ -45,7 +29,7 @@ class PictureClient:
             allowed: the hosts of endpoints; a loopback host among them counts for pictures too.
         """
         self._allowed = allowed
-        self._stopped = threading.Event()
+        self._tries = Tries()
         # Not `requests`: it takes three times the work a picture, and heeds the environment's
         # proxies and passwords. This goes to Microsoft or nowhere.
         self._pool = urllib3.PoolManager(
@@ -54,38 +38,31 @@ class PictureClient:
 
     def stop(self) -> None:
         """Let no thread wait any longer."""
-        self._stopped.set()
+        self._tries.stop()
 
     def fetch(self, uri: str) -> bytes:
         """Return a picture.
 
         Raises:
-            LinkExpired: ask for a new address.
+            LinkExpired: ask for a new address (tries.py).
             UserError: it cannot be had; the code tells why.
         """
         if not may_fetch(uri, self._allowed):
             raise UserError("remote_picture_host")
-        for seconds in (*_WAITS, None):
-            try:
-                return self._once(uri)
-            except _Unlucky as unlucky:
-                if seconds is None or self._stopped.is_set():
-                    break
-                self._stopped.wait(min(unlucky.seconds or seconds, _LONGEST_WAIT))
-        raise UserError("remote_picture_away")
+        return self._tries.insist(lambda: self._once(uri))
 
     def _once(self, uri: str) -> bytes:
         try:
             response = self._pool.request("GET", uri, redirect=False, preload_content=False)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             # Its text holds the signed address.
-            raise _Unlucky from error
+            raise Unlucky from error
         try:
             _check(response)
             content = _content(response)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             response.close()
-            raise _Unlucky from error
+            raise Unlucky from error
         except BaseException:
             response.close()
             raise
@@ -93,29 +70,11 @@ class PictureClient:
         return content
 
 
-def is_relative(uri: str) -> bool:
-    """Tell whether an address names only a path, as projects in private networks give it."""
-    try:
-        url = urlsplit(uri)
-    except ValueError:
-        return False
-    return bool(uri) and not url.scheme and not url.netloc
-
-
 def _check(response: urllib3.BaseHTTPResponse) -> None:
-    status = response.status
-    if status == 200:
+    if response.status == 200:
         return
-    if status in {401, 403}:
-        raise LinkExpired
-    if status in {404, 410}:
-        raise UserError("remote_picture_gone")
-    if 300 <= status < 400:
-        raise UserError("remote_picture_host")
-    if status in _WORTH_ANOTHER_TRY:
-        asked = response.headers.get("Retry-After", "")
-        raise _Unlucky(float(asked) if asked.isdigit() else None)
-    raise UserError("remote_picture_away")
+    asked = response.headers.get("Retry-After", "")
+    raise failure(response.status, float(asked) if asked.isdigit() else None)
 
 
 def _content(response: urllib3.BaseHTTPResponse) -> bytes:
@@ -128,5 +87,5 @@ def _content(response: urllib3.BaseHTTPResponse) -> bytes:
         if len(content) > MAX_PICTURE_BYTES:
             raise UserError("remote_picture_too_large")
         if time.monotonic() > deadline:
-            raise _Unlucky
+            raise Unlucky
     return bytes(content)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from datasets.sources.custom_vision.downloads import CONNECTIONS, LinkExpired
+from datasets.sources.custom_vision.downloads import CONNECTIONS
+from datasets.sources.custom_vision.tries import LinkExpired
 from jobs.errors import UserError
 
 #: Pictures that are asked for ahead: enough to go on fetching while a chunk is stored.
@@ -98,7 +99,8 @@ class Prefetch:
 
         Args:
             fetch: returns the bytes of an address; called in threads.
-            renew: returns fresh addresses of keys; those of pictures that are gone are missing.
+            renew: returns fresh addresses of keys; those of pictures that are gone are missing,
+                and one that nobody can tell is empty.
             before_wait: called while a picture is waited for; may raise to end the work.
         """
         self._room, self._renew, self._before_wait = _Room(fetch), renew, before_wait
@@ -183,8 +185,9 @@ class Prefetch:
             wanted.renewals += 1
             self._forget(wanted)
             wanted.uri = fresh.get(wanted.key, "")
-            gone = not wanted.uri
-            wanted.future = _failed("remote_picture_gone") if gone else None
+            is_gone = wanted.key not in fresh
+            code = "remote_picture_gone" if is_gone else "remote_picture_unreadable"
+            wanted.future = None if wanted.uri else _failed(code)
 
     def _count_failure(self, error: UserError) -> None:
         self._failures = self._failures + 1 if error.code == "remote_picture_away" else 0

@@ -1,18 +1,16 @@
 """Looks at a project before it is imported: what is in it, and how long it will take."""
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
+from datasets.sources.custom_vision.artifacts import ArtifactClient, is_relative
 from datasets.sources.custom_vision.calls import RATE, BrokenAnswer
-from datasets.sources.custom_vision.downloads import (
-    CONNECTIONS,
-    LinkExpired,
-    PictureClient,
-    is_relative,
-)
+from datasets.sources.custom_vision.downloads import CONNECTIONS, PictureClient
 from datasets.sources.custom_vision.remote import Counts, RemoteTag
 from datasets.sources.custom_vision.service import MAX_PAGE, Service
+from datasets.sources.custom_vision.tries import LinkExpired
 from jobs.errors import UserError
 
 #: Pictures that are fetched to judge the others by.
@@ -49,37 +47,63 @@ def look_at(service: Service, pictures: PictureClient, *, patience: float) -> Pr
         UserError: why it cannot be imported.
     """
     project, tags, counts = service.project(), tuple(service.tags()), service.counts()
-    sizes, seconds = _sample(service, pictures, patience)
-    size = sum(sizes) / len(sizes) if sizes else None
+    sample = _fetched(service, pictures, patience)
     return Preview(
         name=project.name,
         domain=project.domain,
         tags=tags,
         counts=counts,
-        estimated_bytes=None if size is None else round(size * counts.tagged),
-        estimated_seconds=None if size is None else _estimate(counts.tagged, seconds),
+        estimated_bytes=round(sample.mean * counts.tagged) if sample.sizes else None,
+        estimated_seconds=_estimate(counts.tagged, sample) if sample.sizes else None,
     )
 
 
-def _sample(service: Service, pictures: PictureClient, patience: float) -> tuple[list[int], float]:
-    """Return the sizes of some pictures, and how many seconds one of them takes."""
+@dataclass(frozen=True)
+class _Sample:
+    """Some pictures: their sizes, and how many seconds they took together.
+
+    Attributes:
+        is_private: they came through the API, at its pace.
+    """
+
+    sizes: Sequence[int]
+    seconds: float
+    is_private: bool
+
+    @property
+    def mean(self) -> float:
+        """Bytes of one."""
+        return sum(self.sizes) / len(self.sizes)
+
+    @property
+    def seconds_each(self) -> float:
+        """How often one comes, with all connections in use."""
+        if self.is_private:
+            return max(self.seconds / len(self.sizes), 1 / RATE)
+        return self.seconds / CONNECTIONS
+
+
+def _fetched(service: Service, pictures: PictureClient, patience: float) -> _Sample:
+    """Fetch some pictures at the same time."""
     try:
         page = service.page(is_tagged=True, skip=0, take=_SAMPLE)
     except BrokenAnswer:
-        return [], 0.0
-    uris = [image.uri for image in page if not is_relative(image.uri)]
+        return _Sample((), 0.0, is_private=False)
+    uris = [image.uri for image in page if image]
+    is_private = any(map(is_relative, uris))
+    client = ArtifactClient(service) if is_private else pictures
     threads = ThreadPoolExecutor(_SAMPLE, thread_name_prefix="sample")
     began = time.monotonic()
-    futures = [threads.submit(pictures.fetch, uri) for uri in uris]
+    futures = [threads.submit(client.fetch, uri) for uri in uris]
     done, _ = wait(futures, timeout=patience)
-    pictures.stop()
+    client.stop()
     threads.shutdown(wait=False, cancel_futures=True)
     took = time.monotonic() - began
     for future in done:
         if error := future.exception():
             _tell(error)
     sizes = [len(future.result()) for future in done if not future.exception()]
-    return sizes, took
+    return _Sample(sizes, took, is_private)
 
 
 def _tell(error: BaseException) -> None:
@@ -88,7 +112,7 @@ def _tell(error: BaseException) -> None:
         raise error
 
 
-def _estimate(pictures: int, seconds: float) -> float:
+def _estimate(pictures: int, sample: _Sample) -> float:
     """Return the time of an import: listing, then fetching and storing at the same time."""
     listing = (pictures / MAX_PAGE + 1) / RATE
-    return round(listing + pictures * max(seconds / CONNECTIONS, _SECONDS_TO_STORE), 1)
+    return round(listing + pictures * max(sample.seconds_each, _SECONDS_TO_STORE), 1)

@@ -55,6 +55,16 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Iteration:
+    """A model that was trained there and published under a name."""
+
+    id: str
+    name: str
+    published_as: str
+    trained_at: datetime | None
+
+
+@dataclass(frozen=True)
 class Baseline:
     """What a published iteration reaches by its own measure, on pictures it was trained with.
 

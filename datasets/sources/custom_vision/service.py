@@ -1,16 +1,19 @@
 """What the import needs of Custom Vision's API, as plain data."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from azure.cognitiveservices.vision.customvision.training import CustomVisionTrainingClient
 from msrest.authentication import ApiKeyCredentials
 
+from datasets.names import LONGEST_CLASS, printable
 from datasets.sources.custom_vision.address import Address
 from datasets.sources.custom_vision.calls import BrokenAnswer, Calls, Wait
 from datasets.sources.custom_vision.remote import (
     Baseline,
     Counts,
+    Iteration,
     RemoteImage,
     RemoteProject,
     RemoteRegion,
@@ -18,10 +21,12 @@ from datasets.sources.custom_vision.remote import (
 )
 from jobs.errors import UserError
 
+#: Seconds for what an import can do without.
+_PATIENCE_FOR_MORE = 60.0
 #: Of one listing, by the API.
 MAX_PAGE = 256
 #: Ids of one question: 256 would make an address of ten thousand characters.
-_MAX_IDS = 64
+MAX_IDS = 64
 _DETECTION = "ObjectDetection"
 #: At which the portal shows the performance of an iteration before somebody moves its sliders.
 THRESHOLD, OVERLAP = 0.5, 0.3
@@ -69,8 +74,10 @@ class Service:
         tagged = self._ask(self._api.get_tagged_image_count)
         return Counts(int(tagged or 0), int(self._ask(self._api.get_untagged_image_count) or 0))
 
-    def page(self, *, is_tagged: bool, skip: int, take: int) -> list[RemoteImage]:
+    def page(self, *, is_tagged: bool, skip: int, take: int) -> list[RemoteImage | None]:
         """Return some pictures, the oldest first: new ones do not move those.
+
+        None stands for an entry without an id.
 
         Raises:
             BrokenAnswer: one of them cannot be read, and with it the page.
@@ -78,43 +85,76 @@ class Service:
         listing = self._api.get_tagged_images if is_tagged else self._api.get_untagged_images
         call = self._calls.make
         rows = call(listing, self.project_id, order_by="Oldest", take=take, skip=skip)
-        return [_image(row) for row in rows or () if row.id]
+        return [_image(row) if row.id else None for row in rows or ()]
 
-    def again(self, ids: Sequence[str]) -> list[RemoteImage]:
-        """Return pictures by their ids, with addresses that are signed anew.
+    def again(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return addresses that are signed anew, by the ids of pictures.
+
+        Those of pictures that are gone are missing; that of one whose entry cannot be read is
+        empty.
 
         Raises:
-            BrokenAnswer: one of them cannot be read.
+            UserError: they cannot be had.
         """
-        found: list[RemoteImage] = []
-        for start in range(0, len(ids), _MAX_IDS):
-            part = list(ids[start : start + _MAX_IDS])
-            rows = self._calls.make(self._api.get_images_by_ids, self.project_id, image_ids=part)
-            found += [_image(row) for row in rows or () if row.id]
+        found: dict[str, str] = {}
+        for start in range(0, len(ids), MAX_IDS):
+            found |= self._again(list(ids[start : start + MAX_IDS]))
         return found
 
     def artifact(self, path: str) -> bytes:
-        """Return a file of a project in a private network, whose addresses are relative."""
-        return self._calls.make(self._whole_artifact, path)
+        """Return a file of a project in a private network, whose addresses are relative.
 
-    def baselines(self) -> list[Baseline]:
-        """Return the published iterations with their performance, the newest first."""
-        published = [row for row in self._ask(self._api.get_iterations) if row.publish_name]
+        Safe for several threads; raises what calls.Calls.beside does.
+        """
+        return self._calls.beside(self._whole_artifact, path)
+
+    def iterations(self) -> list[Iteration]:
+        """Return the published iterations, the newest first.
+
+        Raises:
+            UserError: they cannot be had.
+        """
+        rows = self._ask(self._api.get_iterations, patience=_PATIENCE_FOR_MORE)
+        published = [row for row in rows or () if row.id and row.publish_name]
         published.sort(key=lambda row: str(row.trained_at or ""), reverse=True)
-        return [self._baseline(row) for row in published]
+        return [
+            Iteration(str(row.id), _name(row.name), _name(row.publish_name), row.trained_at)
+            for row in published
+        ]
 
-    def _baseline(self, iteration: Any) -> Baseline:
-        options = {"threshold": THRESHOLD, "overlap_threshold": OVERLAP}
-        found = self._ask(self._api.get_iteration_performance, iteration.id, **options)
+    def baseline(self, iteration: Iteration) -> Baseline:
+        """Return what one of `iterations` reaches.
+
+        Raises:
+            UserError: that cannot be had.
+        """
+        found = self._ask(
+            self._api.get_iteration_performance,
+            iteration.id,
+            threshold=THRESHOLD,
+            overlap_threshold=OVERLAP,
+            patience=_PATIENCE_FOR_MORE,
+        )
         return Baseline(
-            name=str(iteration.name or ""),
-            published_as=str(iteration.publish_name),
+            name=iteration.name,
+            published_as=iteration.published_as,
             trained_at=iteration.trained_at,
-            precision=found.precision,
-            recall=found.recall,
-            average_precision=found.average_precision,
+            precision=_share(found.precision),
+            recall=_share(found.recall),
+            average_precision=_share(found.average_precision),
             classes=tuple(map(_tag_performance, found.per_tag_performance or ())),
         )
+
+    def _again(self, ids: list[str]) -> dict[str, str]:
+        """Ask for pictures; where one spoils the answer, for each half of them."""
+        try:
+            rows = self._calls.make(self._api.get_images_by_ids, self.project_id, image_ids=ids)
+        except BrokenAnswer:
+            if len(ids) == 1:
+                return {ids[0]: ""}
+            half = len(ids) // 2
+            return {**self._again(ids[:half]), **self._again(ids[half:])}
+        return {image.id: image.uri for image in map(_image, rows or ()) if image.id}
 
     def _whole_artifact(self, path: str) -> bytes:
         return b"".join(self._api.get_artifact(self.project_id, path))
@@ -132,7 +172,7 @@ class Service:
 
 def _image(row: Any) -> RemoteImage:
     return RemoteImage(
-        id=str(row.id),
+        id=str(row.id or ""),
         width=row.width or 0,
         height=row.height or 0,
         uri=str(row.original_image_uri or ""),
@@ -150,8 +190,18 @@ def _ids(rows: Iterable[Any] | None) -> Iterable[str]:
 
 def _tag_performance(row: Any) -> dict[str, Any]:
     return {
-        "name": str(row.name or ""),
-        "precision": row.precision,
-        "recall": row.recall,
-        "average_precision": row.average_precision,
+        "name": _name(row.name),
+        "precision": _share(row.precision),
+        "recall": _share(row.recall),
+        "average_precision": _share(row.average_precision),
     }
+
+
+def _name(given: Any) -> str:
+    return printable(str(given or ""))[:LONGEST_CLASS]
+
+
+def _share(given: Any) -> float | None:
+    """Return a figure; nothing where it is none, as of a tag that nothing was tested with."""
+    is_number = isinstance(given, int | float) and math.isfinite(given)
+    return float(given) if is_number else None

@@ -8,22 +8,30 @@ from typing import Any, Self
 from datasets import names
 from datasets.problems import Problems
 from datasets.sources.base import Counted, PictureRecord, SourceLost
-from datasets.sources.custom_vision.calls import BrokenAnswer
-from datasets.sources.custom_vision.downloads import PictureClient, is_relative
+from datasets.sources.custom_vision.artifacts import ArtifactClient, is_relative
+from datasets.sources.custom_vision.baselines import published
+from datasets.sources.custom_vision.downloads import PictureClient
 from datasets.sources.custom_vision.labels import GENERAL_PRODUCT, NEGATIVE, Labels
+from datasets.sources.custom_vision.listing import Listing
 from datasets.sources.custom_vision.pages import Pages
 from datasets.sources.custom_vision.prefetch import PicturesAway, Prefetch
 from datasets.sources.custom_vision.reconcile import Listed, differences
 from datasets.sources.custom_vision.remote import Baseline, RemoteImage
-from datasets.sources.custom_vision.service import Service
+from datasets.sources.custom_vision.service import MAX_PAGE, Service
 from jobs.errors import UserError
 
 #: Tells which of some pictures are here already: those are not fetched again.
 Known = Callable[[Sequence[str]], Mapping[str, str]]
+#: Records that were listed and not asked for yet; beyond it no page is listed ahead.
+_MOST_WAITING = 2 * MAX_PAGE
 
 
 class CustomVisionSource:
-    """A project: listed page by page, its pictures fetched while the last ones are worked on."""
+    """A project: listed page by page, its pictures fetched while the last ones are worked on.
+
+    Attributes:
+        baselines: what its published iterations reach; known once it is closing.
+    """
 
     layout: Mapping[str, Any]
     classes: tuple[str, ...]
@@ -50,6 +58,7 @@ class CustomVisionSource:
         """
         self.problems = Problems()
         self._service, self._pictures, self._known = service, pictures, known
+        self._artifacts, self._before_wait = ArtifactClient(service), before_wait
         self._include_untagged = include_untagged
         self._project, self._counts = service.project(), service.counts()
         self._labels = Labels(service.tags(), self.problems)
@@ -59,11 +68,12 @@ class CustomVisionSource:
         self._listed = Listed()
         self.layout = self._describe()
         self._report_choices()
+        self.baselines: list[Baseline] = []
         self._prefetch = Prefetch(self._fetch, self._renewed, before_wait)
-        self._pages = Pages(service, self._counts, include_untagged=include_untagged)
+        self._listing = Listing(service, self._counts, include_untagged=include_untagged)
+        self._pages = Pages(self._listing)
         self._waiting: deque[PictureRecord] = deque()
         self._digests: dict[str, str] = {}
-        self._relative: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -75,15 +85,19 @@ class CustomVisionSource:
         trace: TracebackType | None,
     ) -> None:
         self._pictures.stop()
+        self._artifacts.stop()
         self._pages.end()
         self._prefetch.end()
 
     def records(self) -> Iterator[PictureRecord]:
         """Yield the pictures, the oldest first; the next page is listed meanwhile."""
         while self._waiting or self._take_in_page():
-            yield self._waiting.popleft()
-        if self._pages.unreadable:
-            self.problems.add("remote_picture_unreadable", count=self._pages.unreadable)
+            if self._waiting:
+                yield self._waiting.popleft()
+        if self._listing.unreadable:
+            self.problems.add("remote_picture_unreadable", count=self._listing.unreadable)
+        if self._listing.has_moved:
+            self.problems.add("custom_vision_moved")
 
     def digest_of(self, record: PictureRecord) -> str | None:
         """Return the digest of a picture that is here already."""
@@ -97,15 +111,17 @@ class CustomVisionSource:
             UserError: it cannot be had; the others still can.
         """
         self._look_ahead()
-        if uri := self._relative.pop(record.key, None):
-            return self._artifact(uri)
         try:
             return self._prefetch.read(record.key)
         except PicturesAway as error:
             raise SourceLost("custom_vision_away") from error
 
     def closing(self, counted: Counted) -> None:
-        """Compare what came in with Custom Vision's own counts; each difference is listed."""
+        """Compare what came in with Custom Vision's own counts, and ask for its own models.
+
+        Raises:
+            UserError: Custom Vision does not tell its counts.
+        """
         rows = differences(
             self._service,
             self._labels,
@@ -119,18 +135,12 @@ class CustomVisionSource:
                 example = f"{row['name'] or row['what']}: {row['theirs']} ≠ {row['ours']}"
                 self.problems.add("custom_vision_difference", example)
         self.layout = {**self.layout, "reconciliation": rows}
-
-    def baselines(self) -> list[Baseline]:
-        """Return what the published iterations reach; nothing where that cannot be had."""
-        try:
-            return self._service.baselines()
-        except UserError:
-            # Worth a word in the report of the next import, not the loss of this one.
-            return []
+        self.baselines = published(self._service, self.problems)
 
     def _look_ahead(self) -> None:
         """Begin with the next page, so that no connection is idle while the last pictures come."""
-        if not self._pages.is_there or not self._prefetch.has_room:
+        has_room = self._prefetch.has_room and len(self._waiting) < _MOST_WAITING
+        if not self._pages.is_there or not has_room:
             return
         try:
             self._take_in_page()
@@ -140,6 +150,7 @@ class CustomVisionSource:
 
     def _take_in_page(self) -> bool:
         """Note the next page and begin to fetch its pictures; False after the last."""
+        self._before_wait()
         found = self._pages.next()
         if found is None:
             return False
@@ -148,11 +159,7 @@ class CustomVisionSource:
         self._digests.update(here)
         self._waiting += [self._record(image, is_tagged=is_tagged) for image in page]
         for image in page:
-            if image.id in here:
-                continue
-            if is_relative(image.uri):
-                self._relative[image.id] = image.uri
-            else:
+            if image.id not in here:
                 self._prefetch.want(image.id, image.uri)
         return True
 
@@ -173,25 +180,19 @@ class CustomVisionSource:
         )
 
     def _fetch(self, uri: str) -> bytes:
-        return self._pictures.fetch(uri)
-
-    def _artifact(self, uri: str) -> bytes:
-        """Return a picture that lies behind the API: that wants the key, and one call at a time."""
-        try:
-            return self._service.artifact(uri)
-        except BrokenAnswer as error:
-            raise UserError("remote_picture_away") from error
-        except UserError as error:
-            if error.code == "custom_vision_not_found":
-                raise UserError("remote_picture_gone") from error
-            raise SourceLost(error.code, **error.params) from error
+        client = self._artifacts if is_relative(uri) else self._pictures
+        return client.fetch(uri)
 
     def _renewed(self, ids: Sequence[str]) -> dict[str, str]:
-        """Return fresh addresses; pictures that were deleted meanwhile have none."""
+        """Return fresh addresses (Service.again).
+
+        Raises:
+            SourceLost: nor can pictures be had, then.
+        """
         try:
-            return {image.id: image.uri for image in self._service.again(ids)}
-        except BrokenAnswer:
-            return {}
+            return self._service.again(ids)
+        except UserError as error:
+            raise SourceLost(error.code, **error.params) from error
 
     def _class_names(self) -> tuple[str, ...]:
         given = self._labels.class_names

@@ -29,10 +29,11 @@ function start() {
     try {
       const response = await fetch(form.dataset.check, { method: "POST", body: new FormData(form) });
       if (!response.ok || mine !== asked) return; // a later question is on its way
-      const { errors, no_effect: noEffect, presets: offered } = await response.json();
+      const { errors, no_effect: noEffect, presets: offered, preflight } = await response.json();
       showErrors(errors);
       showNoEffect(noEffect);
       presets?.offer(offered);
+      form.querySelector("[data-preflight]").innerHTML = preflight; // our own template
     } catch {
       // Away from the network: the server checks all again when the form is sent.
     }

@@ -107,11 +107,13 @@ function drawTable(sorted) {
   }));
 }
 
-function showEpoch({ epoch, batch, batches }) {
+function showEpoch({ phase, epoch, batch, batches }) {
   const [line, batchLine] = [find("[data-run-epoch]"), find("[data-run-batch]")];
   if (!line) return;
   line.textContent = epoch ? line.dataset.text.replace("{epoch}", count(epoch)).replace("{epochs}", count(Number(epochs))) : "";
-  batchLine.textContent = epoch && batches ? batchLine.dataset.text.replace("{batch}", count(batch)).replace("{batches}", count(batches)) : "";
+  const { text, pictures } = batchLine.dataset;
+  const form = phase === "prepare_pictures" ? pictures : epoch && text;
+  batchLine.textContent = form && batches ? form.replace("{batch}", count(batch)).replace("{batches}", count(batches)) : "";
 }
 
 /** What is best is decided by the server; after each epoch it is asked. */

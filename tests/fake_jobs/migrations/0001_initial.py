@@ -64,6 +64,10 @@ class Migration(migrations.Migration):
                 ("queued_at", models.DateTimeField(auto_now_add=True)),
                 ("started_at", models.DateTimeField(blank=True, null=True)),
                 ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "paused_at",
+                    models.DateTimeField(blank=True, help_text="a person laid it aside", null=True),
+                ),
                 ("wanted", models.PositiveIntegerField(default=5)),
                 ("pause", models.FloatField(default=0.0)),
                 ("behaviour", models.CharField(default="epochs", max_length=20)),

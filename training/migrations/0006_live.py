@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("training", "0002_event_times"),
+        ("training", "0005_never_lost"),
     ]
 
     operations = [

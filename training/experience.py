@@ -1,0 +1,141 @@
+"""Learns from each attempt of a run what it took, for the estimates before the next ones."""
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from training.experience_row import Experience
+from training.gpu_classes import CPU, gpu_class
+from training.models import EpochMetrics, TrainingRun
+
+#: A later training counts this much, so that a new driver or data cache shows soon.
+_WEIGHT = 0.5
+#: Work of the sizes against nano at the same image size: the GFLOPs of the YOLO11 table.
+_WORK = {"n": 1.0, "s": 3.3, "m": 10.5, "l": 13.4, "x": 30.0}
+
+
+def learn(run: TrainingRun) -> None:
+    """Keep what the last attempt of a run took; nothing where it did not get to an epoch."""
+    used = run.environment
+    if not used.get("batch") or not used.get("architecture"):
+        return
+    epochs = list(EpochMetrics.objects.filter(run=run, attempt=run.attempt).order_by("epoch"))
+    was_too_large = (run.error or {}).get("code") == "out_of_memory"
+    if not epochs and not was_too_large:
+        return
+    with transaction.atomic():
+        row = _row_of(run)
+        row.was_too_large = was_too_large
+        if not was_too_large:
+            row.memory_mb = _most(row.memory_mb, epochs)
+            row.seconds_per_image = _blended(row.seconds_per_image, _seconds(run, epochs))
+        row.runs += 1
+        row.save()
+
+
+def _row_of(run: TrainingRun) -> Experience:
+    used = run.environment
+    key = {
+        "device": run.device,
+        "architecture": str(used["architecture"])[:20],
+        "imgsz": int(used.get("imgsz") or run.options["imgsz"]),
+        "batch": int(used["batch"]),
+        "precision": "mixed" if used.get("amp") else "fp32",
+    }
+    kind = CPU if run.device == "CPU" else gpu_class(run.device)
+    Experience.objects.get_or_create(**key, defaults={"gpu_class": kind})
+    return Experience.objects.select_for_update().get(**key)
+
+
+def _most(known: int | None, epochs: list[EpochMetrics]) -> int | None:
+    told = [known or 0, *(round(e.gpu_memory_mb) for e in epochs if e.gpu_memory_mb)]
+    return max(told) or None
+
+
+def _seconds(run: TrainingRun, epochs: list[EpochMetrics]) -> float | None:
+    """Return what an epoch takes for each picture; the first warms up and does not count."""
+    images = run.environment.get("images", {}).get("train") or run.dataset_version.train_images
+    taken = [epoch.seconds for epoch in epochs[1:] if epoch.seconds]
+    return statistics.median(taken) / images if taken and images else None
+
+
+def _blended(known: float | None, now: float | None) -> float | None:
+    if known is None or now is None:
+        return now if known is None else known
+    return known + _WEIGHT * (now - known)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The part of a training's settings on which memory and time depend."""
+
+    architecture: str
+    imgsz: int
+    batch: int
+    precision: str
+
+    @classmethod
+    def of(cls, architecture: str, options: Mapping[str, Any]) -> "Wanted":
+        """Return it for the options of a training."""
+        precision = "fp32" if options["amp"] == "fp32" else "mixed"
+        return cls(architecture, int(options["imgsz"]), int(options["batch"]), precision)
+
+
+def seconds_per_image(wanted: Wanted, kind: str) -> tuple[float, bool] | None:
+    """Return the time of an epoch for each training picture on a class of cards.
+
+    Returns:
+        Seconds, and whether it is rough: scaled from another image size or network by the work
+        that these take. None where this installation has never trained on such a card.
+    """
+    rows = Experience.objects.filter(gpu_class=kind, seconds_per_image__isnull=False)
+    own = list(rows.filter(architecture=wanted.architecture)[:50])
+    for row in sorted(own, key=lambda row: _distance(row, wanted)):
+        assert row.seconds_per_image is not None
+        scale = (wanted.imgsz / row.imgsz) ** 2
+        return row.seconds_per_image * scale, row.imgsz != wanted.imgsz
+    other = rows.first()
+    if other is None or other.seconds_per_image is None:
+        return None
+    scale = _work(wanted.architecture) / _work(other.architecture)
+    return other.seconds_per_image * scale * (wanted.imgsz / other.imgsz) ** 2, True
+
+
+def memory_mb(wanted: Wanted, kind: str) -> int | None:
+    """Return the memory that just such a training took on a class of cards, if there was one."""
+    rows = _like(wanted, kind).filter(memory_mb__isnull=False)
+    return rows.values_list("memory_mb", flat=True).order_by("-memory_mb").first()
+
+
+def was_too_large(wanted: Wanted, kind: str) -> bool:
+    """Whether a training with no larger batch ran out of memory on a class of cards."""
+    rows = Experience.objects.filter(
+        gpu_class=kind,
+        architecture=wanted.architecture,
+        imgsz__lte=wanted.imgsz,
+        batch__lte=wanted.batch,
+        was_too_large=True,
+    )
+    return wanted.batch > 0 and rows.exists()
+
+
+def _like(wanted: Wanted, kind: str) -> QuerySet[Experience]:
+    return Experience.objects.filter(
+        gpu_class=kind,
+        architecture=wanted.architecture,
+        imgsz=wanted.imgsz,
+        batch=wanted.batch,
+        precision=wanted.precision,
+    )
+
+
+def _distance(row: Experience, wanted: Wanted) -> tuple[int, int]:
+    return abs(row.imgsz - wanted.imgsz), abs(row.batch - wanted.batch)
+
+
+def _work(architecture: str) -> float:
+    return _WORK.get(architecture[-1:], _WORK["x"])
