@@ -81,15 +81,16 @@ def _in_peace(stage: Stage) -> list[Figure]:
         before = viewers.ask()
         last, most = _tell(stage, web, SECONDS)
         seen = viewers.ask(last)
-        used = 100 * (_busy(web) - busy) / SECONDS
+        used = _busy(web) - busy
+    lines = seen["lines"] - before["lines"]
     delays = Counter(seen["delays"]) - Counter(before["delays"])
     return [
-        Figure("lines delivered", f"{seen['lines'] - before['lines']:,}"),
+        Figure("lines delivered", f"{lines:,}"),
         _complete("lines missing or twice", seen, last),
         Figure("from written to seen, median", f"{_quantile(delays, 0.5):.2f} s"),
         at_most("from written to seen, 99 %", _quantile(delays, 0.99), _LATENCY_SECONDS, "s"),
         Figure("from written to seen, slowest", f"{_quantile(delays, 1):.2f} s"),
-        Figure("web process, of one core", f"{used:.0f} %"),
+        Figure("web process, for 1,000 lines", f"{1e6 * used / lines:.1f} ms of one core"),
         Figure("web process at rest", f"{at_rest / _MB:.0f} MB"),
         Figure(f"web process with {PEOPLE} sockets", f"{connected / _MB:.0f} MB"),
         at_most("web process grows meanwhile", (most - connected) / _MB, _GROWTH_MB, "MB", 0),
@@ -98,7 +99,8 @@ def _in_peace(stage: Stage) -> list[Figure]:
 
 def _under_kills(stage: Stage) -> list[Figure]:
     port = free_port()
-    kills, web = 0, _start_web(stage, port)
+    command = _web_command(stage, port)
+    kills, web = 0, _start_web(stage, command)
     try:
         with Viewers(stage.portal, port, stage.people) as viewers:
             viewers.wait_open(len(stage.people))
@@ -109,7 +111,7 @@ def _under_kills(stage: Stage) -> list[Figure]:
                     writer.wait(_LIFE)
                 web.kill()
                 web.wait()
-                kills, web = kills + 1, _start_web(stage, port)
+                kills, web = kills + 1, _start_web(stage, command)
             last = _last(writer)
             ended = time.monotonic()
             seen = viewers.ask(last)
@@ -229,11 +231,17 @@ def _last(writer: "subprocess.Popen[str]") -> dict[str, int]:
     return last
 
 
-def _start_web(stage: Stage, port: int) -> "subprocess.Popen[bytes]":
-    """Start another web process, by the command with which `manage.py up` starts its own."""
-    command = json.loads(stage.portal.manage("shell", "--no-imports", "-c", _COMMAND))
+def _web_command(stage: Stage, port: int) -> list[str]:
+    """Return the command with which `manage.py up` starts its web process, for another port."""
+    told = stage.portal.manage("shell", "--no-imports", "-c", _COMMAND)
+    command: list[str] = json.loads(told)
     command[command.index("--port") + 1] = str(port)
-    return subprocess.Popen(command, cwd=ROOT, env=stage.portal.environment)
+    return command
+
+
+def _start_web(stage: Stage, command: list[str]) -> "subprocess.Popen[bytes]":
+    quiet = {"PYTHONWARNINGS": "ignore"}
+    return subprocess.Popen(command, cwd=ROOT, env={**stage.portal.environment, **quiet})
 
 
 def _program(running: Portal, *words: object) -> Any:
