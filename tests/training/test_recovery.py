@@ -413,11 +413,12 @@ def test_an_epoch_that_was_told_before_the_end_is_committed(
 
     monkeypatch.setattr(kind, "save", slowly)
     run = scripted.begin({"epochs": 0.05}, epochs=500)
-    when(run, 2, identity.leaving.set)
+    when(run, 2, identity.leave)
     try:
         run = scripted.work(run)
     finally:
         identity.leaving.clear()
+        identity.giving_back.clear()
 
     assert (run.status, run.losses) == (Status.QUEUED, 0)
     assert_whole(run, run.epoch)
