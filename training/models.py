@@ -36,6 +36,7 @@ class TrainingRun(PausableJob):
     queue = "training"
     task = "training.tasks.run_training"
     slug = "training-runs"
+    tells_its_end = True
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="training_runs")
     dataset_version = models.ForeignKey(

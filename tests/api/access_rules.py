@@ -138,6 +138,7 @@ PAGES: Rules = {
     "accounts/password/change/": {"GET": PAGE, "POST": PAGE},
     "account/": {"GET": PAGE},
     "account/language/": {"POST": ANYBODY},
+    "account/letters/": {"POST": PAGE},
     "account/tokens/": {"GET": PAGE, "POST": PAGE},
     "account/tokens/<uuid:token_id>/revoke/": {"POST": MY_PAGE},
     "projects/new/": {"GET": PAGE, "POST": PAGE},

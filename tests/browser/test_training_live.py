@@ -1,5 +1,6 @@
 """The page of a run that goes on: speed, machine, their curves, pictures with what is found."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from playwright.sync_api import Page, expect
 from accounts.models import User
 from jobs import transitions
 from jobs.models import JobEvent
+from jobs.states import Status
 from projects.models import Project
 from tests.browser.material import make_gallery
 from tests.browser.visitor import PHONE
@@ -133,3 +135,86 @@ def test_quick_epochs_ask_for_pictures_once_in_a_while(
         finish_epoch(run, tmp_path, number, found=1)
     expect(page.locator("[data-kind='last']")).to_contain_text("7", timeout=12_000)
     assert len(asked) <= 3
+
+
+_STUB = """
+class Stub {
+  static permission = "default";
+  static async requestPermission() { return (Stub.permission = "PERMISSION"); }
+  constructor(title, options) {
+    const told = JSON.parse(localStorage.getItem("told") ?? "[]");
+    localStorage.setItem("told", JSON.stringify([...told, [title, options.tag]]));
+  }
+}
+if (localStorage.getItem("asked")) Stub.permission = "PERMISSION";
+window.Notification = Stub;
+"""
+
+
+def with_notifications(visitor: Any, permission: str) -> None:
+    """Have a browser that notes what it would show: a headless one has nowhere to show it."""
+    visitor.page.context.add_init_script(_STUB.replace("PERMISSION", permission))
+
+
+def wait_told(page: Page, *, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not told(page):
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(100)
+
+
+def told(page: Page) -> Any:
+    return page.evaluate("JSON.parse(localStorage.getItem('told') ?? '[]')")
+
+
+def test_whoever_asks_is_told_of_the_end_on_any_page(visit: Any, viewer: User, run: Any) -> None:
+    visitor = visit(viewer, language="en", width=PHONE)
+    with_notifications(visitor, "granted")
+    page = visitor.open(f"/training-runs/{run.pk}/")
+    button = page.locator("[data-tell-me] button")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    page.evaluate("localStorage.setItem('asked', '1')")
+    assert visitor.problems() == []
+    page = visitor.open("/account/")
+    page.locator("#bell-list a").wait_for(state="attached")
+    assert told(page) == []
+    transitions.finish(run, Status.SUCCEEDED)
+    wait_told(page, seconds=12)
+    assert told(page) == [[f"{run.name} has succeeded", f"training-runs/{run.pk}"]]
+    visitor.open("/")
+    page.locator("#bell-count").wait_for(state="attached")
+    page.wait_for_timeout(500)
+    assert len(told(page)) == 1
+
+
+def test_on_its_own_page_the_end_is_told_at_once(visit: Any, viewer: User, run: Any) -> None:
+    visitor = visit(viewer, language="en")
+    with_notifications(visitor, "granted")
+    page = visitor.open(f"/training-runs/{run.pk}/")
+    page.locator("[data-tell-me] button").click()
+    expect(page.locator("[data-tell-me-state]")).to_contain_text("You are told")
+    transitions.finish(run, Status.FAILED, error={"code": "disk_full", "params": {}})
+    wait_told(page, seconds=4)
+    assert told(page)[0][0] == f"{run.name} has failed"
+
+
+def test_a_browser_that_refuses_says_so(visit: Any, viewer: User, run: Any) -> None:
+    visitor = visit(viewer, language="en")
+    with_notifications(visitor, "denied")
+    page = visitor.open(f"/training-runs/{run.pk}/")
+    page.locator("[data-tell-me] button").click()
+    expect(page.locator("[data-tell-me-state]")).to_contain_text("allow notifications")
+    assert page.evaluate("localStorage.getItem('cvt-tell-me')") in {None, "{}"}
+
+
+def test_it_can_be_taken_back(visit: Any, viewer: User, run: Any) -> None:
+    visitor = visit(viewer, language="en")
+    with_notifications(visitor, "granted")
+    page = visitor.open(f"/training-runs/{run.pk}/")
+    button = page.locator("[data-tell-me] button")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "false")
+    assert page.evaluate("localStorage.getItem('cvt-tell-me')") == "{}"

@@ -4,6 +4,7 @@ import { count, decimal, language } from "cvt/format";
 import { followPage, redrawParts } from "cvt/job-page";
 import { ENDED } from "cvt/job-stream";
 import { LivePictures } from "cvt/live-pictures";
+import { bindTellMe, lookForEnds } from "cvt/notices";
 import { showReadings } from "cvt/run-readings";
 
 const BEST_WAIT_MS = 400;
@@ -133,6 +134,7 @@ const looks = find("[data-looks]") && new LivePictures(find("[data-looks]"));
 const latest = document.getElementById("progress");
 if (latest) showReadings(JSON.parse(latest.textContent));
 for (const row of JSON.parse(document.getElementById("metrics").textContent)) add(row);
+bindTellMe(job.dataset.job);
 find("[data-epoch-fold]").addEventListener("toggle", draw);
 followPage(job, {
   onFrame: (frame) => {
@@ -147,6 +149,9 @@ followPage(job, {
       clearTimeout(bestTimer);
       bestTimer = setTimeout(refreshBest, BEST_WAIT_MS);
     }
-    if (frame.type === "status" && ENDED.has(frame.status)) redrawParts(["#results"]);
+    if (frame.type === "status" && ENDED.has(frame.status)) {
+      redrawParts(["#results"]);
+      lookForEnds();
+    }
   },
 });
