@@ -36,7 +36,7 @@ class PersonAdmin(SuperuserMixin, UserAdmin):  # type: ignore[type-arg]
     add_fieldsets = ((None, {"fields": ("username", "password1", "password2")}),)
     fieldsets = (
         (None, {"fields": ("username", "password")}),
-        (None, {"fields": ("first_name", "last_name", "email", "language")}),
+        (None, {"fields": ("first_name", "last_name", "email", "email_when_done", "language")}),
         (None, {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
         (None, {"fields": ("last_login", "date_joined")}),
     )

@@ -20,6 +20,10 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox is not
         _("language"), max_length=5, choices=settings.LANGUAGES, blank=True, default=""
     )
 
+    email_when_done = models.BooleanField(
+        _("e-mail when my trainings and imports end"), default=False
+    )
+
     class Meta(AbstractUser.Meta):
         ordering: ClassVar = ["username"]
 

@@ -95,6 +95,12 @@ def revoke_token(*, token: ApiToken) -> None:
     token.delete()
 
 
+def set_letters(*, user: User, are_wanted: bool) -> None:
+    """Remember whether the user wants an e-mail when a training or an import of theirs ends."""
+    user.email_when_done = are_wanted
+    user.save(update_fields=["email_when_done"])
+
+
 def set_language(*, user: User, code: str) -> None:
     """Remember the language that the user chose."""
     user.language = code

@@ -23,7 +23,7 @@ from accounts.models import ApiToken, User
 @login_required
 def account(request: HttpRequest) -> HttpResponse:
     """Show who is signed in and what can be changed."""
-    return render(request, "accounts/account.html")
+    return render(request, "accounts/account.html", {"sends_letters": bool(settings.EMAIL_FROM)})
 
 
 @require_http_methods(["GET", "POST"])
@@ -58,6 +58,17 @@ def token_revoke(request: HttpRequest, token_id: UUID) -> HttpResponse:
         request, _("The token %(name)s is revoked: its next call is refused.") % {"name": token}
     )
     return redirect("accounts:token_list")
+
+
+@require_POST
+@login_required
+def letters(request: HttpRequest) -> HttpResponse:
+    """Switch the e-mails about ended trainings and imports on or off."""
+    are_wanted = request.POST.get("wanted") == "on"
+    services.set_letters(user=cast(User, request.user), are_wanted=are_wanted)
+    said = _("You get an e-mail when your trainings and imports end.")
+    messages.success(request, said if are_wanted else _("You get no e-mail any more."))
+    return redirect("accounts:account")
 
 
 @require_POST

@@ -19,6 +19,7 @@ _ALL = (
     "demo",
     "photos",
     "gpu",
+    "live",
 )
 _HEADER = ("benchmark", "", "measured", "target", "")
 Row = tuple[str, ...]

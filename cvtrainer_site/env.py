@@ -4,6 +4,7 @@ import hashlib
 import os
 import secrets
 import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -148,6 +149,53 @@ def _file_storage(location: Path) -> dict[str, object]:
             "allow_overwrite": True,
         },
     }
+
+
+@dataclass(frozen=True)
+class MailServer:
+    """Where letters go out, and from whom; nobody writes any where `sender` is empty."""
+
+    host: str = ""
+    port: int = 0
+    user: str = ""
+    password: str = field(default="", repr=False)
+    tls: str = "none"
+    sender: str = ""
+
+
+def email() -> MailServer:
+    """Return the mail server of CVTRAINER_EMAIL_URL: `smtp://user:password@host:port/?tls=…`.
+
+    `tls` is `starttls` (the default), `ssl` or `none`; without a port, the usual one of each.
+
+    Raises:
+        ImproperlyConfigured: the address cannot be understood, or nobody is named as the sender.
+    """
+    text = secret("CVTRAINER_EMAIL_URL", default="")
+    if not text:
+        return MailServer()
+    usual = {"starttls": 587, "ssl": 465, "none": 25}
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        url, port = urlsplit(""), None
+    tls = parse_qs(url.query).get("tls", ["starttls"])[-1]
+    if url.scheme != "smtp" or not url.hostname or tls not in usual:
+        raise ImproperlyConfigured(
+            "CVTRAINER_EMAIL_URL looks like smtp://user:password@host:587/?tls=starttls."
+        )
+    sender = env.str("CVTRAINER_EMAIL_FROM", default="")
+    if "@" not in sender:
+        raise ImproperlyConfigured("CVTRAINER_EMAIL_FROM is the address that letters come from.")
+    return MailServer(
+        host=url.hostname,
+        port=port or usual[tls],
+        user=unquote(url.username or ""),
+        password=unquote(url.password or ""),
+        tls=tls,
+        sender=sender,
+    )
 
 
 def workers() -> dict[str, int]:

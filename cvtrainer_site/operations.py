@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -99,23 +100,17 @@ def _said(found: AtHand) -> activity.Item | None:
     return activity.item_of(found.job) if found.job is not None else None
 
 
-def _waiting() -> list[tuple[str, str, int]]:
-    """Return how many jobs wait: for each queue, and for each class of cards."""
-    lengths = dict.fromkeys(settings.RQ_QUEUES, 0)
+def _waiting() -> list[tuple[str | Promise, str, int]]:
+    """Return how many jobs wait: of trainings for each class of cards, of others in each queue."""
+    labels, training = queue_labels(), TrainingRun.queue
+    others = dict.fromkeys((queue for queue in settings.RQ_QUEUES if queue != training), 0)
     for model in job_models():
-        queued = model._default_manager.filter(status=Status.QUEUED)
-        if model is not TrainingRun:
-            lengths[model.queue] += queued.count()
-    found = [
-        (queue_labels()[queue], "", count)
-        for queue, count in lengths.items()
-        if queue != TrainingRun.queue
-    ]
-    by_class = {"": 0, **waiting_by_class()}
-    training = queue_labels()[TrainingRun.queue]
+        if model.queue != training:
+            others[model.queue] += model.objects.filter(status=Status.QUEUED).count()
+    by_class = sorted({"": 0, **waiting_by_class()}.items())
     return [
-        *((training, _class_label(name), count) for name, count in sorted(by_class.items())),
-        *found,
+        *((labels[training], _class_label(name), count) for name, count in by_class),
+        *((labels[queue], "", count) for queue, count in others.items()),
     ]
 
 

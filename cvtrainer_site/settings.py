@@ -121,6 +121,14 @@ JOB_WORKERS = {
 }
 JOB_LEASE_SECONDS = env.float("CVTRAINER_LEASE_SECONDS", default=60.0)
 JOB_RENEW_SECONDS = JOB_LEASE_SECONDS / 6
+# Who writes the letters about ended jobs; nobody gets any where no mail server is set.
+JOB_LETTERS = "cvtrainer_site.letters.letter_about"
+EMAIL = site_env.email()
+EMAIL_HOST, EMAIL_PORT = EMAIL.host, EMAIL.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = EMAIL.user, EMAIL.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL.tls == "starttls", EMAIL.tls == "ssl"
+EMAIL_TIMEOUT = 15
+EMAIL_FROM = DEFAULT_FROM_EMAIL = EMAIL.sender
 
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},

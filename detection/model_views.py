@@ -13,7 +13,6 @@ import detection.errors  # noqa: F401  registers the codes
 import training.errors  # noqa: F401  registers the codes
 from datasets.baselines import baseline_of
 from detection import services
-from detection.evaluation_tables import class_lines, confusion_rows, figure_lines
 from detection.forms import EvaluationForm, StageForm
 from detection.models import Evaluation
 from jobs import queue
@@ -21,6 +20,7 @@ from jobs.errors import UserError
 from jobs.states import Status
 from projects.access import EDITORS
 from projects.pages import current_user, render_page, require_role
+from training.class_tables import class_lines, confusion_rows, figure_lines
 from training.models import TrainedModel
 from training.services import update_model
 

@@ -15,11 +15,11 @@ from django.views.decorators.http import require_POST, require_safe
 
 import detection.errors  # noqa: F401  registers the codes
 from detection import counts, intake, services
-from detection.evaluation_tables import swatch
 from detection.models import Detection, DetectionImage
 from projects.access import EDITORS
 from projects.models import Project
 from projects.pages import get_project, render_page, require_role
+from training.class_tables import swatch
 from training.models import TrainedModel
 
 _DETECTIONS_A_PAGE = 20

@@ -1,28 +1,31 @@
 """The WebSocket of a job: `/ws/<slug>/<id>/?after=SEQ`. It speaks, and does not listen.
 
+One message a frame; where the server can (`cvtrainer_site/sockets.py`), many go out at once.
+
 Closed with 4401 (who are you?), 4404 (no such job for you), 4403 (you may not any more), 4429 (too
 many at once), 1003 (it takes no messages). It stays open after the job's end, for a failed or
 canceled job may go on.
 """
 
 import asyncio
-import json
 import logging
 import time
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from typing import Any
 from urllib.parse import parse_qs
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.utils import translation
 
+from jobs.doorkeeper import Doorkeeper, Listener
 from jobs.models import Job
 from jobs.registry import job_model
-from jobs.serializers import shown
-from jobs.stream import Frames, follow, in_store
-from jobs.visitors import Visitor
+from jobs.stream import follow, in_store
+from jobs.visitors import Visitor, sees
+from jobs.wire import MANY, Batch
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +37,7 @@ _RECHECK_QUIET_SECONDS = 15.0
 _SEND_SECONDS = 30.0
 
 _open: Counter[str] = Counter()
+_doorkeeper = Doorkeeper()
 
 
 class JobConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
@@ -42,9 +46,7 @@ class JobConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has
     # Facts come from the store and doorbells from `jobs.events`: no channel layer is set up.
     channel_layer_alias = "none"
 
-    model: type[Job]
-    job_id: str
-    user_id: str | None = None
+    listener: Listener | None = None
     pump: "asyncio.Task[None] | None" = None
 
     async def connect(self) -> None:
@@ -61,10 +63,11 @@ class JobConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has
         """Stop telling."""
         if self.pump is not None:
             self.pump.cancel()
-        if self.user_id is not None:
-            _open[self.user_id] -= 1
-            if not _open[self.user_id]:
-                del _open[self.user_id]
+        if self.listener is not None:
+            user_id = str(self.listener.user_id)
+            _open[user_id] -= 1
+            if not _open[user_id]:
+                del _open[user_id]
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Take nothing."""
@@ -74,58 +77,74 @@ class JobConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has
         """Return None, or the code with which to close."""
         session_key = self.scope["session"].session_key
         ticket = query.get("ticket", [None])[-1]
-        self.visitor = await in_store(lambda: Visitor.admit(session_key=session_key, ticket=ticket))
-        user = await in_store(self.visitor.user)
+        where = self.scope["url_route"]["kwargs"]
+        model, job_id = _asked_for(where["slug"], where["job_id"])
+
+        def look() -> tuple[Visitor, Any, bool]:
+            visitor = Visitor.admit(session_key=session_key, ticket=ticket)
+            user = visitor.user()
+            return visitor, user, user is not None and sees(user, model, job_id)
+
+        visitor, user, may_see = await in_store(look)
         if user is None:
             return 4401
-        try:
-            self.model = job_model(self.scope["url_route"]["kwargs"]["slug"])
-            self.job_id = str(uuid.UUID(self.scope["url_route"]["kwargs"]["job_id"]))
-        except (LookupError, ValueError):
-            return 4404
-        if not await self._may_see():
+        if not may_see or model is None:
             return 4404
         if _open[str(user.pk)] >= _MAX_SOCKETS:
             return 4429
-        self.user_id = str(user.pk)
+        self.listener = Listener(visitor, user.pk, model, job_id)
         self.language = getattr(user, "language", "") or translation.get_language()
-        _open[self.user_id] += 1
+        _open[str(user.pk)] += 1
         return None
-
-    async def _may_see(self) -> bool:
-        return await in_store(lambda: self.visitor.may_see(self.model, self.job_id))
 
     async def _tell(self, after: int) -> None:
         """Send frame after frame; end with a close where this must not go on."""
-        story = follow(self.model, self.job_id, after=after, tick=_RECHECK_QUIET_SECONDS)
+        assert self.listener is not None
+        story = follow(
+            self.listener.model,
+            self.listener.job_id,
+            after=after,
+            language=self.language,
+            tick=_RECHECK_QUIET_SECONDS,
+        )
         try:
             # Closed at once, not by the garbage collector: its reader ends with the last follower.
             async with aclosing(story):
-                await self._tell_all(story)
+                await self._tell_all(self.listener, story)
         except TimeoutError:
             await self.close(1013)
         except OSError:
-            log.debug("A socket of %s was closed on the other side", self.job_id)
+            log.debug("A socket of %s was closed on the other side", self.listener.job_id)
         except Exception:
-            log.exception("A socket of %s broke", self.job_id)
+            log.exception("A socket of %s broke", self.listener.job_id)
             await self.close(1011)
 
-    async def _tell_all(self, story: AsyncIterator[Frames]) -> None:
+    async def _tell_all(self, listener: Listener, story: AsyncIterator[Batch | None]) -> None:
         asked_at = time.monotonic()
-        async for frames in story:
+        async for batch in story:
             if time.monotonic() - asked_at >= _RECHECK_SECONDS:
-                if not await self._may_see():
+                if not await _doorkeeper.lets(listener):
                     await self.close(4403)
                     return
                 asked_at = time.monotonic()
-            async with asyncio.timeout(_SEND_SECONDS):
-                await self._send(frames)
+            if batch is not None:
+                async with asyncio.timeout(_SEND_SECONDS):
+                    await self._send(batch)
 
-    async def _send(self, frames: Frames) -> None:
-        for frame in frames:
-            with translation.override(self.language):
-                text = json.dumps(shown(frame), ensure_ascii=False)
-            await self.send(text)
+    async def _send(self, batch: Batch) -> None:
+        if MANY in self.scope.get("extensions", {}):
+            await self.base_send({"type": MANY, "data": batch.wire})
+            return
+        for text in batch.texts:
+            await self.send(text.decode())
+
+
+def _asked_for(slug: str, job_id: str) -> tuple[type[Job] | None, str]:
+    """Return which job is asked for; no model where there is no such kind, or no such id."""
+    try:
+        return job_model(slug), str(uuid.UUID(job_id))
+    except (LookupError, ValueError):
+        return None, ""
 
 
 def _number(text: str) -> int:

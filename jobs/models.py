@@ -76,6 +76,8 @@ class Job(models.Model):
     slug: ClassVar[str]
     #: Losses in a row without progress before the kernel gives up.
     max_losses: ClassVar[int] = 3
+    #: Whether who started it may be written to when it ends.
+    tells_its_end: ClassVar[bool] = False
     #: The newest kind of specification that this release can run; it leaves newer ones alone.
     newest_spec: ClassVar[int] = 1
 
@@ -228,6 +230,22 @@ class JobEvent(models.Model):
         """Return the frame as the WebSocket contract names it."""
         at = self.at.isoformat().replace("+00:00", "Z")
         return {"type": self.type, "seq": self.seq, "at": at, **self.payload}
+
+
+class EndNotice(models.Model):
+    """Somebody is to hear by e-mail that a job has ended; gone once they were told."""
+
+    key = models.UUIDField(default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    slug = models.CharField(max_length=40)
+    job_id = models.UUIDField()
+    status = models.CharField(max_length=10, choices=Status.choices)
+    created_at = models.DateTimeField(auto_now_add=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.slug} {self.job_id} {self.status}"
 
 
 class StreamTicket(models.Model):

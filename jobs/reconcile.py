@@ -107,7 +107,8 @@ def reconcile(*, grace: timedelta = _GRACE, take_back: bool = True) -> Outcome:
             for job in model.objects.silent():
                 outcome.taken_back += _take_back(job, only_if_expired=True)
         old = ExpressionWrapper(Now() - grace, output_field=DateTimeField())
-        waiting = model.objects.waiting().filter(queued_at__lt=old)
+        # What nobody may take yet would only be fetched in vain, again and again.
+        waiting = model.objects.claimable().filter(queued_at__lt=old)
         outcome.delivered += _deliver(model, list(waiting.order_by("queued_at")))
     return outcome
 

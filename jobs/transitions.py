@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Now
 
-from jobs import events
+from jobs import events, notices
 from jobs.errors import LeaseLost, UserError
 from jobs.frames import Frame
 from jobs.models import NO_LEASE, Job, JobEvent, PausableJob, lease_end, lease_is_over
@@ -249,6 +249,7 @@ def _move(job: Job, to: Status, sources: frozenset[Status], **fields: Any) -> bo
             job.refresh_from_db()
             _record_status(job)
             job.moved()
+            notices.note_end(job)
     return bool(rows)
 
 

@@ -32,12 +32,6 @@ class Visitor:
         user = self._user_of_ticket() if self.ticket else self._user_of_session()
         return user if user is not None and user.is_authenticated and user.is_active else None
 
-    def may_see(self, model: type[Job], job_id: str) -> bool:
-        """Whether they may see a job now."""
-        user = self.user()
-        manager: Any = model._default_manager
-        return user is not None and manager.visible_to(user).filter(pk=job_id).exists()
-
     def _user_of_session(self) -> Any:
         if not self.session_key:
             return None
@@ -56,3 +50,9 @@ class Visitor:
             return None
         user.confined_to_project_id = token.project_id
         return user
+
+
+def sees(user: Any, model: type[Job] | None, job_id: str) -> bool:
+    """Whether a user may see a job; one of no model does not exist."""
+    manager: Any = model and model._default_manager
+    return bool(manager and manager.visible_to(user).filter(pk=job_id).exists())

@@ -43,8 +43,6 @@ _LOOK_SECONDS = 5
 _GATE_SECONDS = 1.0
 #: How often a worker looks up from waiting for its child.
 _WATCH_SECONDS = 1
-#: What a drained worker's child gets to give its job back, before it is killed.
-_GIVE_BACK_SECONDS = 30.0
 
 #: How a worker stands that may work, or does not: its state, and code and parameters of the reason.
 Admission = tuple[WorkerState, dict[str, Any] | None]
@@ -57,6 +55,8 @@ class DeliveringWorker(BaseWorker):
     #: RQ's list forgets a busy worker of which it heard nothing for so long.
     busy_seconds = 90
     log_job_description = False
+    #: People wish that the job at hand goes back, which is no loss then.
+    _is_given_back = False
 
     def serve(self, *, burst: bool = False) -> None:
         """Work until SIGTERM; what ends RQ's own loop, such as a Redis that hangs, does not."""
@@ -219,6 +219,9 @@ class DeliveringWorker(BaseWorker):
 class ForkingWorker(DeliveringWorker, rq.Worker):
     """Forks a child for each job; the child dies with it, and its rows are taken back at once."""
 
+    #: What a drained worker's child gets to give its job back, before it is killed.
+    give_back_seconds = 30.0
+
     def perform(self, task: Callable[[], None]) -> None:
         """Call the task in a child; wait for it, whatever Redis does meanwhile."""
         parent, name = os.getpid(), worker_name()
@@ -278,7 +281,7 @@ class ForkingWorker(DeliveringWorker, rq.Worker):
             self._is_given_back, self._asked_at = True, now
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.horse_pid, signal.SIGTERM)
-        elif now - self._asked_at > _GIVE_BACK_SECONDS:
+        elif now - self._asked_at > self.give_back_seconds:
             self.kill_horse()
 
 

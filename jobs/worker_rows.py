@@ -121,3 +121,8 @@ class Worker(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def gpu_memory_gb(self) -> int | None:
+        """The memory of the card in whole GB."""
+        return None if self.gpu_memory_mb is None else round(self.gpu_memory_mb / 1024)

@@ -5,6 +5,7 @@ by `accounts.authentication`). What a user may not see does not exist for it (40
 but not do is refused (403).
 """
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
@@ -26,6 +27,23 @@ class ScopedQuerySet(models.QuerySet[Any]):
     def visible_to(self, user: Any) -> Self:
         """Rows that the user may see."""
         return self._of_members(user, VIEWERS)
+
+    def seen_by(self, pk: Any, users: Sequence[Any]) -> list[Any]:
+        """Return those of many users to whom one row is `visible_to`, by two queries."""
+        from projects.models import Membership
+
+        project_id = self.filter(pk=pk).values_list(self._key(), flat=True).first()
+        if project_id is None:
+            return []
+        rows = Membership.objects.filter(project_id=project_id, role__in=VIEWERS)
+        members = set(rows.filter(user__in={u.pk for u in users}).values_list("user", flat=True))
+        return [
+            user
+            for user in users
+            if getattr(user, "is_authenticated", False)
+            and (user.is_superuser or user.pk in members)
+            and getattr(user, "confined_to_project_id", None) in {None, project_id}
+        ]
 
     def editable_by(self, user: Any) -> Self:
         """Rows that the user may change."""

@@ -16,3 +16,4 @@ from tests.services.fixtures import (  # noqa: F401
     valkey_server,
     zygote,
 )
+from tests.services.mail import mail_server  # noqa: F401

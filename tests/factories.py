@@ -3,6 +3,7 @@
 import hashlib
 import io
 import itertools
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -24,8 +25,10 @@ from detection.models import Detection, DetectionImage, Evaluation
 from jobs.states import TERMINAL, Status
 from jobs.worker_rows import Worker
 from projects.models import Membership, Project, Role
+from training import predictions
 from training.models import Artifact, TrainedModel, TrainingRun
 from training.options import default_options
+from training.predictions import Compared, compare_picture
 
 PASSWORD = "a-long-enough-password"
 _numbers = itertools.count(1)
@@ -167,13 +170,38 @@ def make_worker(**fields: Any) -> Worker:
 
 
 def make_artifact(run: TrainingRun | None = None, **fields: Any) -> Artifact:
-    """Return a stored table that a run left behind."""
-    content = b"epoch,map50\n1,0.5\n"
+    """Return a stored table that a run left behind, or other `content`."""
+    content = fields.pop("content", b"epoch,map50\n1,0.5\n")
     defaults = {"name": "results.csv", "kind": "table", "size": len(content)}
     artifact = Artifact(run=run or make_run(), **{**defaults, **fields})
     artifact.file.save(f"{artifact.pk}.csv", ContentFile(content), save=False)
     artifact.save()
     return artifact
+
+
+def make_predictions(run: TrainingRun, found: dict[int, list[list[float]]]) -> Artifact:
+    """Return the stored predictions of a run, and put the counts where its end puts them.
+
+    Args:
+        found: what was found on each picture of its version, by position; pixels, surest first.
+    """
+    version = run.dataset_version
+    compared = Compared([row.name for row in version.classes.all()], 0.25)
+    for image in version.images.filter(position__in=found).select_related("picture"):
+        side = (image.picture.width, image.picture.height) * 2
+        boxes = [
+            [kind, conf, *(value / whole for value, whole in zip(box, side, strict=True))]
+            for kind, conf, *box in found[image.position]
+        ]
+        compared.add(compare_picture(image, boxes, compared.confidence))
+    counted = ("images", "images_right", "confidence")
+    best = run.best or {"epoch": 1, "map50": 0.9, "map50_95": 0.6, "precision": 0.9, "recall": 0.8}
+    run.best = {**best, **{name: compared.counts()[name] for name in counted}}
+    run.save(update_fields=["best"])
+    content = json.dumps(compared.document()).encode()
+    return make_artifact(
+        run, name=predictions.NAME, kind=predictions.KIND, size=len(content), content=content
+    )
 
 
 def make_model(project: Project | None = None, **fields: Any) -> TrainedModel:

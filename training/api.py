@@ -6,7 +6,7 @@ from typing import Any, cast
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers, status
+from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -28,20 +28,25 @@ from projects.viewsets import (
 from storage.downloads import stream_file
 from training import epochs, services
 from training.fleet import card_memory_mb
+from training.live_api import RunPicturesMixin
 from training.models import Checkpoint, TrainedModel, TrainingRun
 from training.option import InvalidOptionsError
+from training.option_errors import refused
 from training.options import describe_options, validate_options
 from training.preflight import look_ahead
+from training.preflight_serializers import (
+    PreflightSerializer,
+    PresetQuerySerializer,
+    PresetsSerializer,
+)
 from training.presets import presets_for
 from training.recovery_serializers import ResumeSerializer
+from training.result_api import RunResultsMixin
 from training.serializers import (
     ArtifactSerializer,
     MetricsSerializer,
     ModelSerializer,
     NewRunSerializer,
-    PreflightSerializer,
-    PresetQuerySerializer,
-    PresetsSerializer,
     RunSerializer,
     TrainingOptionsSerializer,
 )
@@ -73,7 +78,15 @@ class TrainingPresetsView(APIView):
         return Response({"results": [preset.as_json() for preset in found]})
 
 
-class RunViewSet(JobActionsMixin, ListMixin, RetrieveMixin, CreateMixin, ProjectScopedViewSet):
+class RunViewSet(
+    RunPicturesMixin,
+    RunResultsMixin,
+    JobActionsMixin,
+    ListMixin,
+    RetrieveMixin,
+    CreateMixin,
+    ProjectScopedViewSet,
+):
     """Training runs."""
 
     queryset = TrainingRun.objects.select_related("model").all()
@@ -230,16 +243,6 @@ def _weights_answer(request: Request, row: TrainedModel | Checkpoint, filename: 
         filename=filename,
         content_type="application/octet-stream",
         etag=row.sha256,
-    )
-
-
-def refused(invalid: InvalidOptionsError) -> serializers.ValidationError:
-    """Return refused parameters as an answer that names each field."""
-    return serializers.ValidationError(
-        {
-            error.field: [serializers.ErrorDetail(error.detail, error.code)]
-            for error in invalid.errors
-        }
     )
 
 

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 _SPLITS = ("train", "val")
 _ROWS = 500
 _LOOK_SECONDS = 0.5
+_LEAVE_SECONDS = 5.0
 _MOST_PROCESSES = 16
 #: What a JPEG of a prepared picture takes of its pixels, roughly and rather too much.
 _JPEG_SHARE = 0.3
@@ -116,10 +117,9 @@ def _choose_form(version: DatasetVersion, cache: PictureCache, size: int) -> For
     form = Form.PLAIN if cache.suits(total) and total <= memory_size() / 2 else Form.JPEG
     share = 1.0 if form == Form.PLAIN else _JPEG_SHARE
     missing = [
-        shape for digest, shape in pictures if not cache.has(key_of(digest, shape, size, form))
+        shape for digest, shape in pictures if not cache.touch(key_of(digest, shape, size, form))
     ]
-    if missing:
-        cache.make_room(int(share * sum(_length(shape, size) for shape in missing)))
+    cache.make_room(int(share * sum(_length(shape, size) for shape in missing)))
     return form
 
 
@@ -158,6 +158,7 @@ class _Layers:
         self._pool = PixelPool(count)
         # Twice as many: while pixels are made of one picture, another comes from the storage.
         self._threads = ThreadPoolExecutor(2 * count, thread_name_prefix="layer")
+        self._running: set[Future[bool]] = set()
         self.made = self.found = 0
 
     def __enter__(self) -> "_Layers":
@@ -166,14 +167,16 @@ class _Layers:
     def __exit__(self, *_: object) -> None:
         self._is_over.set()
         self._pool.close()
-        self._threads.shutdown(cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        # One that waits for a storage which does not answer must not hold up the others' end.
+        wait({one for one in self._running if not one.cancelled()}, _LEAVE_SECONDS)
 
     def lay(self, rows: Sequence[Any], on_progress: Callable[[int], None]) -> None:
         """Lay pictures and labels, and say how far it is."""
         wanted = [row for row in rows if row.split in _SPLITS]
-        waiting: set[Future[bool]] = {self._threads.submit(self._lay, row) for row in wanted}
-        while waiting:
-            done, waiting = wait(waiting, _LOOK_SECONDS, FIRST_EXCEPTION)
+        self._running = {self._threads.submit(self._lay, row) for row in wanted}
+        while self._running:
+            done, self._running = wait(self._running, _LOOK_SECONDS, FIRST_EXCEPTION)
             self._count(done)
             on_progress(self.made + self.found)
 

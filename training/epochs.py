@@ -11,7 +11,7 @@ from jobs import transitions
 from jobs.frames import Frame
 from jobs.models import JobEvent
 from jobs.patience import persist
-from training import checkpoints
+from training import checkpoints, live_pictures, provenance
 from training.messages import Message
 from training.models import Checkpoint, EpochMetrics, TrainingRun
 from training.storing import patiently
@@ -21,18 +21,26 @@ LAST, BEST = "checkpoint", "best_checkpoint"
 #: How long a commit waits for storage and for the database: the trainer goes on meanwhile.
 PATIENCE_SECONDS = 600.0
 
+#: What is told of the machine of an epoch; of a GPU where the training is on one.
+MACHINE = (
+    "gpu_use",
+    "gpu_memory_used_mb",
+    "gpu_memory_total_mb",
+    "gpu_temperature",
+    "gpu_power",
+    "cpu_use",
+    "memory_mb",
+)
 _FIGURES = ("map50", "map50_95", "precision", "recall")
 
 
 def record_start(run: TrainingRun, message: Mapping[str, Any]) -> None:
-    """Keep what the trainer really uses, and the architecture: the start model may be deleted.
+    """Keep what the trainer really uses and runs on.
 
     Raises:
         LeaseLost: another attempt owns the run.
     """
-    kept = ("batch", "imgsz", "optimizer", "lr0", "final_lr", "amp", "parameters", "images")
-    used = {key: message[key] for key in kept if key in message}
-    run.environment = {**used, "architecture": run.architecture}
+    run.environment = provenance.at_start(run, message)
     run.device = str(message["device"])[:100]
     with transitions.fenced(run):
         run.save(update_fields=["environment", "device"])
@@ -78,6 +86,7 @@ def row(metrics: EpochMetrics) -> dict[str, Any]:
         "seconds": metrics.seconds,
         "images_per_second": metrics.images_per_second,
         "gpu_memory_mb": metrics.gpu_memory_mb,
+        **{name: metrics.machine.get(name) for name in MACHINE},
     }
 
 
@@ -114,7 +123,7 @@ def _write(run: TrainingRun, messages: Sequence[Message], pointers: list[Checkpo
         return  # the commit whose answer was lost had landed
     fields = {"epoch": number, "losses": 0, **_changes(run, messages)}
     with transitions.fenced(run):
-        frames = [Frame(JobEvent.Type.EPOCH, row(_measured(run, item))) for item in messages]
+        frames = [Frame(JobEvent.Type.EPOCH, _frame(run, item)) for item in messages]
         for pointer in pointers:
             pointer.save()
         transitions.append(run, frames, **fields)
@@ -122,9 +131,14 @@ def _write(run: TrainingRun, messages: Sequence[Message], pointers: list[Checkpo
         setattr(run, name, value)
 
 
+def _frame(run: TrainingRun, message: Message) -> dict[str, Any]:
+    return {**row(_measured(run, message)), "has_pictures": live_pictures.keep(run, message)}
+
+
 def _measured(run: TrainingRun, message: Message) -> EpochMetrics:
     names = ("train", "val", "lr", "seconds", "images_per_second", "gpu_memory_mb")
     values = {"attempt": run.attempt, **{name: message[name] for name in names}}
+    values["machine"] = message.get("machine", {})
     metrics, _ = EpochMetrics.objects.update_or_create(
         run=run, epoch=int(message["epoch"]), defaults=values
     )

@@ -186,3 +186,14 @@ register(
     _("The disk of this worker is full; it takes no training until there is space."),
     _("Free some space. The worker looks again every minute."),
 )
+register(
+    "no_predictions",
+    _("There are no predictions on validation pictures for this training."),
+    _("They come with the end of a training; those made by an older release have none."),
+    status=404,
+)
+register(
+    "compare_how_many",
+    _("Two to six training runs can be compared."),
+    _("Choose them in the list of the training runs."),
+)

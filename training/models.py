@@ -36,6 +36,7 @@ class TrainingRun(PausableJob):
     queue = "training"
     task = "training.tasks.run_training"
     slug = "training-runs"
+    tells_its_end = True
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="training_runs")
     dataset_version = models.ForeignKey(
@@ -125,6 +126,8 @@ class EpochMetrics(models.Model):
     seconds = models.FloatField(null=True)
     images_per_second = models.FloatField(null=True)
     gpu_memory_mb = models.FloatField(null=True)
+    #: What the training took of its machine, on the average: see training.gauge.
+    machine = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -135,6 +138,32 @@ class EpochMetrics(models.Model):
 
     def __str__(self) -> str:
         return f"epoch {self.epoch}"
+
+
+class RunPictures(models.Model):
+    """What was found on a few validation pictures: in the newest epoch, and in the best one."""
+
+    class Kind(models.TextChoices):
+        """Of which epoch."""
+
+        LAST = "last"
+        BEST = "best"
+
+    run = models.ForeignKey(TrainingRun, on_delete=models.CASCADE, related_name="pictures")
+    kind = models.CharField(max_length=4, choices=Kind.choices)
+    epoch = models.PositiveIntegerField()
+    attempt = models.PositiveIntegerField()
+    #: [{"position", "boxes": [[class, confidence, x1, y1, x2, y2]]}], corners as shares.
+    found = models.JSONField(default=list)
+
+    class Meta:
+        ordering: ClassVar = ["kind"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "kind"], name="training_pictures_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.epoch}"
 
 
 class OfRunQuerySet(ScopedQuerySet):

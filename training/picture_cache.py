@@ -125,9 +125,13 @@ class PictureCache:
         with self._lock:
             self._room = max(min(self._limit - used, free), 0)
 
-    def has(self, key: Key) -> bool:
-        """Whether a picture is there, whole or not."""
-        return (self._root / key.path).exists()
+    def touch(self, key: Key) -> bool:
+        """Whether a picture is there; it then counts as used now, and others make room first."""
+        try:
+            os.utime(self._root / key.path)
+        except FileNotFoundError:
+            return False
+        return True
 
     def suits(self, total: int) -> bool:
         """Whether a run of so many bytes fits below the limit, and on the disk."""

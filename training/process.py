@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from training.messages import LineReader, Message, ProtocolError, Spec, encode
+from training.messages import Message, ProtocolError, Spec
+from training.wire import LineReader, encode
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +112,11 @@ class TrainerProcess:
     def may_have_been_killed_for_memory(self) -> bool:
         """Whether the kernel has killed for memory on this host since the trainer began."""
         return memory_kills() > self._memory_kills
+
+    @property
+    def pid(self) -> int:
+        """The trainer's process id, which is that of its session too."""
+        return self._pid
 
     def send(self, message: Message) -> None:
         """Say something; a trainer that is gone shows when it is listened to."""

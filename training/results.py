@@ -2,8 +2,9 @@
 
 import csv
 import io
+import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from django.core.files.base import ContentFile
 from jobs.errors import UserError
 from jobs.patience import persist
 from projects.models import Project
-from training import checkpoints
+from training import checkpoints, predictions, provenance
 from training.messages import Message
 from training.models import Artifact, TrainedModel, TrainingRun, artifacts_storage, weights_storage
 from training.services import next_model_version
@@ -24,8 +25,8 @@ log = logging.getLogger(__name__)
 
 #: The trainer's own table counts epochs of one attempt; ours is made from the database.
 _TABLE = "results.csv"
-#: Weights are models and checkpoints here, not artifacts.
-_WEIGHTS = "model"
+#: Not stored as they are: weights are models and checkpoints here, predictions are compared first.
+_OTHERWISE = frozenset({"model", predictions.KIND})
 
 
 def prepare(run: TrainingRun, done: Message, check: Callable[[], None]) -> Callable[[], None]:
@@ -42,8 +43,11 @@ def prepare(run: TrainingRun, done: Message, check: Callable[[], None]) -> Calla
     if not run.epoch or not best.is_file():
         raise UserError("no_epoch_to_keep")
     model = patiently(lambda: _store_model(run, best, done), check)
-    kept = [i for i in done["artifacts"] if i["name"] != _TABLE and i["kind"] != _WEIGHTS]
-    steps = [partial(_store_artifact, run, item) for item in kept] + [partial(_store_table, run)]
+    compared = _compare(run, done, check)
+    if compared is not None:
+        model.metrics["counts"] = compared.counts()
+    steps = [partial(_store_artifact, run, item) for item in done["artifacts"] if _is_kept(item)]
+    steps += [partial(_store_text, run, *text) for text in _texts(run, compared)]
     artifacts = [patiently(step, check) for step in steps]
 
     def register() -> None:
@@ -53,7 +57,7 @@ def prepare(run: TrainingRun, done: Message, check: Callable[[], None]) -> Calla
         run.artifacts.all().delete()
         Artifact.objects.bulk_create(artifacts)
         TrainingRun.objects.filter(pk=run.pk).update(
-            stopped_early=bool(done["stopped_early"]), best=_best(run, done)
+            stopped_early=bool(done["stopped_early"]), best=_best(run, model.metrics, done)
         )
 
     return register
@@ -99,9 +103,35 @@ def _store_artifact(run: TrainingRun, item: Message) -> Artifact:
         return _artifact(run, item["name"], item["kind"], File(file))
 
 
-def _store_table(run: TrainingRun) -> Artifact:
-    content = ContentFile(persist(lambda: results_table(run)).encode("utf-8"))
-    return _artifact(run, _TABLE, "table", content)
+def _is_kept(item: Message) -> bool:
+    return item["name"] != _TABLE and item["kind"] not in _OTHERWISE
+
+
+def _compare(
+    run: TrainingRun, done: Message, check: Callable[[], None]
+) -> predictions.Compared | None:
+    """Compare predictions and truth; that this fails is no reason to lose a model."""
+    try:
+        return persist(lambda: predictions.compare(run, done, check))
+    except (OSError, ValueError, LookupError, TypeError):
+        log.exception("The predictions of run %s cannot be compared", run.pk)
+        return None
+
+
+def _texts(
+    run: TrainingRun, compared: predictions.Compared | None
+) -> Iterator[tuple[str, str, str]]:
+    """Yield name, kind and content of what is made here."""
+    yield _TABLE, "table", persist(lambda: results_table(run))
+    environment = persist(lambda: provenance.document(run))
+    yield provenance.NAME, provenance.KIND, json.dumps(environment, ensure_ascii=False, indent=2)
+    if compared is not None:
+        content = json.dumps(compared.document(), separators=(",", ":"), ensure_ascii=False)
+        yield predictions.NAME, predictions.KIND, content
+
+
+def _store_text(run: TrainingRun, name: str, kind: str, text: str) -> Artifact:
+    return _artifact(run, name, kind, ContentFile(text.encode("utf-8")))
 
 
 def _artifact(run: TrainingRun, name: str, kind: str, content: "File[bytes]") -> Artifact:
@@ -120,6 +150,9 @@ def results_table(run: TrainingRun) -> str:
             **{f"val/{name}": value for name, value in epoch.val.items()},
             "lr": epoch.lr,
             "seconds": epoch.seconds,
+            "images_per_second": epoch.images_per_second,
+            "gpu_memory_mb": epoch.gpu_memory_mb,
+            "attempt": epoch.attempt,
         }
         for epoch in run.epochs.all()
     ]
@@ -131,8 +164,14 @@ def results_table(run: TrainingRun) -> str:
     return text.getvalue()
 
 
-def _best(run: TrainingRun, done: Message) -> dict[str, Any]:
+def _best(run: TrainingRun, metrics: dict[str, Any], done: Message) -> dict[str, Any]:
     """Return the best epoch with the figures of its last, separate evaluation."""
     figures = ("map50", "map50_95", "precision", "recall")
-    best = {"epoch": done["best"].get("epoch"), **{n: done["metrics"].get(n) for n in figures}}
+    counted = ("images", "images_right", "confidence")
+    counts = metrics.get("counts", {})
+    best = {
+        "epoch": done["best"].get("epoch"),
+        **{name: metrics.get(name) for name in figures},
+        **{name: counts.get(name) for name in counted},
+    }
     return {**(run.best or {}), **{k: v for k, v in best.items() if v is not None}}

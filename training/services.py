@@ -1,5 +1,6 @@
 """What people do with training runs and models: start, stop, pause, cancel, go on, publish."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,9 +16,13 @@ from jobs import queue, transitions
 from jobs.errors import UserError
 from jobs.states import Status
 from projects.models import Project
+from training.base_models import BASE_MODELS
 from training.models import TrainedModel, TrainingRun
 from training.options import BASIC_NAMES, validate_options
 from training.resuming import validate_changes
+
+#: So that a number has room behind it.
+_LONGEST_NAME = 90
 
 
 def start_run(
@@ -128,28 +133,37 @@ def resume_run(
 
 
 def repeat_run(
-    *, run: TrainingRun, user: User, changes: Mapping[str, Any], key: UUID
+    *,
+    run: TrainingRun,
+    user: User,
+    changes: Mapping[str, Any] | None = None,
+    key: UUID | None = None,
 ) -> TrainingRun:
-    """Start the same training anew.
+    """Queue the same training again: same data, same start, same options, seed among them.
 
     Args:
-        changes: other values of its options, or another `base_model`.
-        key: the id of the new run; the second insert is refused.
+        changes: other values of its options, or another `base_model`; what was made smaller on the
+            way stays so then. Without any it is the very same training.
+        key: as in `start_run`.
 
     Raises:
-        UserError: the version or the starting model is not there any more.
+        UserError: `start_model_gone`, or what `start_run` raises.
+        InvalidOptionsError: this release does not take an option as it was.
         IntegrityError: there is a run with this key.
     """
-    changed = dict(changes)
+    changed = dict(changes or {})
     base_model = str(changed.pop("base_model", run.base_model))
+    start_model = run.start_model if base_model == run.base_model else None
+    if start_model is None and base_model not in BASE_MODELS:
+        raise UserError("start_model_gone")
     return start_run(
         project=run.project,
         user=user,
         dataset_version=run.dataset_version,
         base_model=base_model,
-        options={**run.used_options, **changed},
-        name=run.name,
-        start_model=run.start_model if base_model == run.base_model else None,
+        options={**run.used_options, **changed} if changes else run.options,
+        name=run.name if changes else _name_again(run),
+        start_model=start_model,
         priority=run.priority,
         gpu_class=run.gpu_class,
         key=key,
@@ -239,6 +253,13 @@ def check_version(project: Project, version: DatasetVersion) -> None:
             val=version.val_images,
             boxes=version.boxes,
         )
+
+
+def _name_again(run: TrainingRun) -> str:
+    """Return the name of a run with the next number behind it: "Kệ bia (2)"."""
+    name = re.sub(r" \(\d{1,4}\)$", "", run.name)[:_LONGEST_NAME]
+    known = run.project.training_runs.filter(name__startswith=f"{name} (").count()
+    return f"{name} ({known + 2})"
 
 
 def _next_name(project: Project) -> str:

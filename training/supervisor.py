@@ -6,7 +6,6 @@ either, the last committed epoch stands, and the next attempt goes on from it.
 
 import logging
 import shutil
-import statistics
 import time
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from training.recovery import CheckpointUnreadable, MemoryShort
 from training.resuming import batch_in_use
 from training.starting import Start
 from training.storing import patiently
+from training.telling import Teller
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +42,6 @@ _SILENCE_EPOCHS = 5
 _ALONE_SECONDS = 1800.0
 #: Whoever leaves waits so long for the epoch that is just being stored.
 _LEAVE_SECONDS = 15.0
-#: Where in an epoch a phase begins, and how much of it the phase takes, for the progress bar.
-_SHARES = {"train": (0.0, 0.9), "validate": (0.9, 0.1)}
 
 
 def train(run: TrainingRun, reporter: Reporter) -> Commit:
@@ -68,9 +66,7 @@ class _Attempt:
         self.run = run
         self.reporter = reporter
         self.folder = folder
-        self.epoch_seconds: list[float] = []
-        self.seconds = persist(lambda: epochs.seconds_of(run))
-        self.epoch_began = time.monotonic()
+        self.teller = Teller(run, reporter, used=persist(lambda: epochs.seconds_of(run)))
         self.heard_at = time.monotonic()
         self.is_stop_sent = False
         self.committer = Committer(run, reporter)
@@ -89,7 +85,7 @@ class _Attempt:
 
     def _work(self) -> Message:
         done = self.run.epoch
-        self.reporter.progress("prepare", done, self._epochs, percent=self._percent(done))
+        self.reporter.progress("prepare", done, self._epochs, percent=self.teller.percent(done))
         names = patiently(self._materialize, self.reporter.raise_if_cancelled)
         with self.committer:
             try:
@@ -113,7 +109,7 @@ class _Attempt:
                 self.reporter.log(told, "warning")
 
     def _train_from_newest(self, names: list[str]) -> Message:
-        is_over = self._is_stop_wished or self._is_time_up()
+        is_over = self._is_stop_wished or self.teller.is_time_up()
         for resume in self.start.checkpoints(finalise=is_over):
             try:
                 return self._train(names, resume)
@@ -138,7 +134,7 @@ class _Attempt:
             version,
             self.folder / "data",
             PictureCache(Path(settings.PICTURE_CACHE_DIR), settings.PICTURE_CACHE_BYTES),
-            size=int(self.run.options["imgsz"]),
+            size=int(self.run.used_options["imgsz"]),
             check=self.reporter.raise_if_cancelled,
             on_progress=self._laid_out,
         )
@@ -153,7 +149,7 @@ class _Attempt:
             "prepare_pictures",
             done,
             self._epochs,
-            percent=self._percent(done),
+            percent=self.teller.percent(done),
             batch=pictures,
             batches=version.train_images + version.val_images,
         )
@@ -178,9 +174,10 @@ class _Attempt:
         self.reporter.log(_("Starting the trainer."))
         with open_trainer(config_dir=Path(settings.WORK_DIR) / "trainer") as trainer:
             trainer.start(spec)
-            self.heard_at = self.epoch_began = time.monotonic()
+            self.heard_at = time.monotonic()
             self.is_stop_sent = False
-            return self._listen(trainer)
+            with self.teller.watching(trainer.pid):
+                return self._listen(trainer)
 
     def _listen(self, trainer: TrainerProcess) -> Message:
         while True:
@@ -219,22 +216,13 @@ class _Attempt:
         return self.reporter.stop.is_set() or self.run.stop_requested_at is not None
 
     def _pass_on_stop(self, trainer: TrainerProcess) -> None:
-        if self.is_stop_sent or not (self._is_stop_wished or self._is_time_up()):
+        if self.is_stop_sent or not (self._is_stop_wished or self.teller.is_time_up()):
             return
         self.is_stop_sent = True
         if not self._is_stop_wished:
             self.reporter.log(_("The time limit would be over before another epoch is."))
         self.reporter.log(_("Stopping after this epoch; the best model is kept."))
         trainer.send({"type": "stop"})
-
-    def _is_time_up(self) -> bool:
-        """Whether the epoch in hand is the last that ends within the time that the run may take."""
-        limit = 3600 * float(self.run.options.get("time_limit") or 0)
-        return bool(limit and self.seconds + 2 * self._typical_seconds > limit)
-
-    @property
-    def _typical_seconds(self) -> float:
-        return statistics.median(self.epoch_seconds[-5:]) if self.epoch_seconds else 0.0
 
     def _hear(self, message: Message) -> None:
         match message["type"]:
@@ -244,7 +232,7 @@ class _Attempt:
             case "started":
                 self._started(message)
             case "progress":
-                self._progress(message)
+                self.teller.progress(message, is_last=self.is_stop_sent)
             case "epoch":
                 self._epoch(message)
             case "failed":
@@ -255,59 +243,16 @@ class _Attempt:
         text = _("Training on %(device)s, batch %(batch)d, optimizer %(optimizer)s.")
         self.reporter.log(text % message)
         persist(lambda: epochs.record_start(self.run, message))
-        self.epoch_began = time.monotonic()
-
-    def _progress(self, message: Message) -> None:
-        done, total, epoch = message["done"], message["total"], message["epoch"]
-        start, width = _SHARES.get(message["phase"], (0.0, 0.0))
-        share = start + (width * done / total if total else 0.0)
-        # Before the first epoch and after the last one, the number is of an epoch that is whole.
-        is_within = message["phase"] in _SHARES
-        finished = max(epoch - 1, 0) if is_within else epoch
-        self.reporter.progress(
-            message["phase"],
-            finished,
-            self._epochs,
-            percent=self._percent(finished + share),
-            eta_seconds=self._eta(finished) if is_within else None,
-            epoch=epoch,
-            batch=done,
-            batches=total,
-        )
-
-    def _percent(self, epochs_done: float) -> float:
-        return 100 * epochs_done / self._epochs
-
-    def _eta(self, finished: int) -> float | None:
-        """Return the seconds left by the median of the last epochs, validation included."""
-        if not self.epoch_seconds:
-            return None
-        typical = self._typical_seconds
-        spent = time.monotonic() - self.epoch_began
-        left = self._epochs - finished
-        if self.is_stop_sent:
-            left = min(left, 1)  # the epoch in hand
-        return max(typical * left - spent, 0.0)
+        self.teller.started(str(message["device"]))
 
     def _epoch(self, message: Message) -> None:
-        now = time.monotonic()
-        self.epoch_seconds.append(now - self.epoch_began)
-        self.epoch_began = now
-        self.seconds += float(message["seconds"])
+        self.teller.epoch(message)
         self.committer.add(message)
-        number = int(message["epoch"])
-        self.reporter.progress(
-            "train",
-            number,
-            self._epochs,
-            percent=self._percent(number),
-            eta_seconds=None if self.is_stop_sent else self._eta(number),
-            epoch=number,
-        )
+        self.teller.committed(message, is_last=self.is_stop_sent)
 
     def _check_silence(self) -> None:
-        typical = statistics.median(self.epoch_seconds) if self.epoch_seconds else 0.0
-        if time.monotonic() - self.heard_at > max(_SILENCE_SECONDS, _SILENCE_EPOCHS * typical):
+        patience = max(_SILENCE_SECONDS, _SILENCE_EPOCHS * self.teller.pace.typical)
+        if time.monotonic() - self.heard_at > patience:
             self.reporter.log(
                 _("The trainer shows no progress any more; it is restarted."), "error"
             )

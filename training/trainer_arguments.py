@@ -15,6 +15,9 @@ OPTION_NAMES = (
 )  # fmt: skip
 """Everything of the library that a user can reach; `training.options` declares the same names."""
 
+SCRATCH = "-scratch"
+"""End of the names of base models that start without weights."""
+
 _PRECISION: Mapping[str, Any] = {"auto": True, "bf16": "bf16", "fp32": False}
 
 RUN_FOLDER = "run"

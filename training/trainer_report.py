@@ -5,11 +5,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from training.messages import CheckpointFile, Epoch, Phase, Progress, Started
+from training.messages import CheckpointFile, Epoch, Facts, Phase, Progress, Started
 from training.trainer_checkpoints import CheckpointFolder
+from training.trainer_clock import EpochClock
 from training.trainer_failures import Left
 from training.trainer_link import Link
 from training.trainer_log import LogSink
+from training.trainer_watched import WatchedPictures
 
 _SECONDS_BETWEEN = 0.5
 _VALIDATION = {
@@ -25,7 +27,14 @@ class Reporter:
 
     Args:
         best_epoch: of the attempts before this one, 0 if there were none.
+        seed: of the run, decides which validation pictures are shown.
+
+    Attributes:
+        device: its name for people; set, as `facts` is, before the training begins.
+        facts: what the training runs on.
     """
+
+    facts: Facts
 
     def __init__(
         self,
@@ -35,18 +44,20 @@ class Reporter:
         *,
         epoch: int = 0,
         best_epoch: int = 0,
+        seed: int = 0,
     ) -> None:
         self._link = link
         self._log = log
         self._checkpoints = checkpoints
         self._said = 0.0
         self._phase: Phase = "prepare"
-        self._batches = self._total = 0
-        self._began = self._trained = 0.0
+        self._batches = self._total = self._batch = self._images = 0
+        self._clock = EpochClock()
         self._copies: tuple[CheckpointFile | None, CheckpointFile | None] = (None, None)
         self.device = ""
         self.epoch = epoch
         self.best_epoch = best_epoch
+        self.watched = WatchedPictures(seed)
 
     def listeners(self) -> dict[str, Any]:
         """Return the functions to call, by the library's names of its events."""
@@ -54,10 +65,12 @@ class Reporter:
             "on_pretrain_routine_end": self._check,
             "on_train_start": self._start,
             "on_train_epoch_start": self._epoch_start,
+            "on_train_batch_start": self._batch_start,
             "on_train_batch_end": self._batch_end,
             "on_train_epoch_end": self._epoch_trained,
             "on_val_start": self._validation_start,
             "on_val_batch_end": self._batch_end,
+            "on_val_end": self._validation_end,
             "on_model_save": self._save,
             "on_fit_epoch_end": self._epoch_end,
         }
@@ -70,6 +83,7 @@ class Reporter:
     def _start(self, trainer: Any) -> None:
         rate = float(trainer.args.lr0)
         message = Started(
+            **self.facts,
             type="started",
             device=self.device,
             batch=int(trainer.batch_size),
@@ -89,21 +103,34 @@ class Reporter:
         self._link.send(message)
 
     def _epoch_start(self, trainer: Any) -> None:
-        self._began = time.monotonic()
-        self._phase, self._batches, self._total = "train", 0, len(trainer.train_loader)
+        self._clock.epoch_began()
+        self._phase = "train"
+        self._pass_over(trainer.train_loader, int(trainer.batch_size))
+
+    def _pass_over(self, loader: Any, batch: int) -> None:
+        self._batches, self._total = 0, len(loader)
+        self._batch, self._images = batch, len(loader.dataset)
+
+    def _batch_start(self, _trainer: Any) -> None:
+        self._clock.batch_came()
 
     def _batch_end(self, owner: Any) -> None:
         self._check(owner)
         self._batches += 1
+        self._clock.batch_ended(min(self._batches * self._batch, self._images))
         self._progress(self._batches, self._total)
 
     def _epoch_trained(self, trainer: Any) -> None:
-        self._trained = time.monotonic() - self._began
+        self._clock.training_ended()
         self._stop_if_asked(trainer)
 
     def _validation_start(self, validator: Any) -> None:
         self._phase = "finish" if not validator.training else "validate"
-        self._batches, self._total = 0, len(validator.dataloader)
+        self._clock.validation_began()
+        self._pass_over(validator.dataloader, int(validator.dataloader.batch_size))
+
+    def _validation_end(self, _validator: Any) -> None:
+        self._clock.validation_ended()
 
     def _save(self, trainer: Any) -> None:
         is_best = bool(trainer.best_fitness == trainer.fitness)
@@ -128,21 +155,25 @@ class Reporter:
         images = len(trainer.train_loader.dataset)
         on_gpu = trainer.device.type == "cuda"
         checkpoint, best = self._copies
+        epoch, seconds = int(trainer.epoch) + 1, round(self._clock.seconds, 3)
         return Epoch(
             type="epoch",
-            epoch=int(trainer.epoch) + 1,
+            epoch=epoch,
             train={name.removeprefix("train/"): _number(value) for name, value in losses.items()},
             val=validation_metrics(trainer.metrics),
             # Warm-up lifts the bias above, and Muon a few heads: the lowest is the one set.
             lr=_number(min(trainer.lr.values())),
-            seconds=round(time.monotonic() - self._began, 3),
-            images_per_second=round(images / max(self._trained, 1e-6), 2),
+            seconds=seconds,
+            waited_seconds=round(self._clock.waited, 3),
+            validated_seconds=round(self._clock.validated, 3),
+            images_per_second=round(images / max(self._clock.trained, 1e-6), 2),
             gpu_memory_mb=round(trainer._get_memory() * 1024, 1) if on_gpu else None,
             batch=int(trainer.batch_size),
             fitness=_number(trainer.fitness),
             is_best=bool(trainer.best_fitness == trainer.fitness),
             checkpoint=checkpoint,
             best_checkpoint=best,
+            pictures=self.watched.take(epoch, seconds),
         )
 
     def _stop_if_asked(self, trainer: Any) -> None:
@@ -159,9 +190,16 @@ class Reporter:
             return
         self._said = now
         epoch = self.epoch + 1 if self._phase in {"train", "validate"} else self.epoch
-        self._link.send(
-            Progress(type="progress", phase=self._phase, epoch=epoch, done=done, total=total)
+        is_timed = self._phase != "prepare"
+        message = Progress(
+            type="progress",
+            phase=self._phase,
+            epoch=epoch,
+            done=done,
+            total=total,
+            images_per_second=self._clock.images_per_second() if is_timed else None,
         )
+        self._link.send(message)
 
 
 def validation_metrics(metrics: dict[str, Any]) -> dict[str, float | None]:

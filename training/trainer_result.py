@@ -14,10 +14,18 @@ import yaml
 from ultralytics.nn.tasks import torch_safe_load
 
 from training.messages import Artifact
-from training.trainer_arguments import OPTION_NAMES
+from training.trainer_arguments import OPTION_NAMES, SCRATCH
+from training.trainer_predictions import FILE_NAME
 
 _KEPT = ("date", "version", "license", "docs", "model", "train_metrics", "train_results")
 _PLOT_SECONDS = 60.0
+#: What we leave to the library and its results depend on; another release may have other defaults.
+_LEFT_TO_THE_LIBRARY = (
+    *("bgr", "compile", "copy_paste", "copy_paste_mode", "deterministic", "fraction", "iou"),
+    *("max_det", "nbs", "pretrained", "rect", "single_cls", "warmup_bias_lr", "warmup_momentum"),
+    # Each loader worker draws its own random numbers.
+    "workers",
+)
 
 
 def export_model(best: Path, target: Path, *, base_model: str) -> None:
@@ -97,10 +105,20 @@ def write_evaluation(validator: Any, metrics: dict[str, Any], target: Path) -> N
 
 
 def write_arguments(arguments: dict[str, Any], base_model: str, target: Path) -> None:
-    """Write the arguments of the run for whoever wants to repeat it; no path of this host."""
-    kept = {name: arguments[name] for name in OPTION_NAMES}
-    content = {"task": "detect", "mode": "train", "model": base_model, **kept}
+    """Write the arguments of the run for whoever wants to repeat it; no path of this host.
+
+    The file is what `yolo train cfg=` takes, beside `data=`.
+    """
+    names = (*OPTION_NAMES, *_LEFT_TO_THE_LIBRARY)
+    kept = {name: arguments[name] for name in names if name in arguments}
+    content = {"task": "detect", "mode": "train", "model": _library_name(base_model), **kept}
     target.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+
+def _library_name(base_model: str) -> str:
+    """Return what the library calls a base model: weights, or the description of an empty one."""
+    name = base_model.removesuffix(SCRATCH)
+    return f"{name}.pt" if name == base_model else f"{name}.yaml"
 
 
 def wait_for_plots() -> None:
@@ -118,6 +136,7 @@ def collect_artifacts(run: Path, out: Path) -> list[Artifact]:
         (run / "results.csv", "table"),
         (out / "args.yaml", "arguments"),
         (out / "evaluation.json", "evaluation"),
+        (run / FILE_NAME, "predictions"),
         (out / "best.pt", "model"),
     ):
         if path.exists():

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from training.messages import Done, Drained, Failed, Progress, Resume, Spec
-from training.trainer_arguments import RUN_FOLDER, train_arguments
+from training.trainer_arguments import RUN_FOLDER, SCRATCH, train_arguments
 from training.trainer_checkpoints import CheckpointFolder
 from training.trainer_data import check_folder, write_data_yaml
 from training.trainer_device import hold_device
 from training.trainer_failures import Failure, Left, explain
 from training.trainer_link import Link
 from training.trainer_log import LogSink
+from training.trainer_machine import facts
 from training.trainer_report import Reporter
 from training.trainer_result import (
     collect_artifacts,
@@ -36,8 +37,6 @@ from training.trainer_yolo import (
     take_over_arguments,
     usable_precision,
 )
-
-_SCRATCH = "-scratch"
 
 
 class Run:
@@ -102,6 +101,7 @@ class Run:
             CheckpointFolder(self._work / "checkpoints"),
             epoch=int(start[1]["epoch"]) + 1 if start else 0,
             best_epoch=best_epoch,
+            seed=int(self._spec.options["seed"]),
         )
         self._reporter = reporter
         self._log.on_bar = reporter.bar_moved
@@ -109,6 +109,8 @@ class Run:
         trainer = RunTrainer(arguments, reporter.listeners(), start=start, finish_only=finish_only)
         self._trainer = trainer
         reporter.device = device_name(trainer.device)
+        reporter.facts = facts(trainer.device, self._spec.weights)
+        trainer.watched = reporter.watched
         trainer.train()
         self._finish(trainer, reporter)
 
@@ -138,7 +140,10 @@ class Run:
         if not seconds:
             self._log.add("info", "Waiting: another training uses the graphics card")
         epoch = self._spec.resume.epoch if self._spec.resume else 0
-        self._link.send(Progress(type="progress", phase="prepare", epoch=epoch, done=0, total=0))
+        idle = Progress(
+            type="progress", phase="prepare", epoch=epoch, done=0, total=0, images_per_second=None
+        )
+        self._link.send(idle)
 
     def _restore(self, resume: Resume) -> tuple[tuple[Any, dict[str, Any]], int]:
         """Lay the copies of a checkpoint where the library expects them.
@@ -224,9 +229,9 @@ def _model(spec: Spec) -> str:
         return spec.resume.last
     if spec.weights:
         return spec.weights
-    if not spec.base_model.endswith(_SCRATCH):
+    if not spec.base_model.endswith(SCRATCH):
         raise Failure("weights_unreadable", f"There are no weights for {spec.base_model}.")
-    name = spec.base_model.removesuffix(_SCRATCH)
+    name = spec.base_model.removesuffix(SCRATCH)
     if not name.isalnum():
         raise Failure("bad_spec", "There is no such base model.")
     return f"{name}.yaml"

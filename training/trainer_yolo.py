@@ -26,6 +26,8 @@ from training.trainer_arguments import OPTION_NAMES
 from training.trainer_checkpoints import is_whole
 from training.trainer_dataset import PreparedDataset, check_picture
 from training.trainer_failures import Failure
+from training.trainer_predictions import KeepingValidator
+from training.trainer_watched import WatchedPictures, WatchingValidator
 
 Callbacks = dict[str, Callable[[Any], None]]
 #: What `optimizer=auto` and a GPU that is too small change in the arguments of a run.
@@ -215,6 +217,10 @@ def _settled(arguments: dict[str, Any], saved: dict[str, Any]) -> dict[str, Any]
     return settled
 
 
+class _Validator(WatchingValidator, KeepingValidator):
+    """Watches a few pictures while an epoch is measured; keeps all that the best model finds."""
+
+
 class RunTrainer(DetectionTrainer):  # type: ignore[misc]
     """The library's trainer with arguments from us alone, and a way to go on from a copy.
 
@@ -236,6 +242,7 @@ class RunTrainer(DetectionTrainer):  # type: ignore[misc]
         self._start = start
         self._finish_only = finish_only
         self.is_finishing = False
+        self.watched: WatchedPictures | None = None
         events = callbacks.get_default_callbacks()
         for name, listener in listeners.items():
             events[name].append(listener)
@@ -262,6 +269,15 @@ class RunTrainer(DetectionTrainer):  # type: ignore[misc]
             if "No valid images" in str(error):
                 raise Failure("data_error", str(error)) from error
             raise
+
+    def get_validator(self) -> Any:
+        """Measure with a validator that watches a few pictures and keeps what is found at last."""
+        arguments = copy.copy(self.args)
+        validator = _Validator(
+            self.test_loader, save_dir=self.save_dir, args=arguments, _callbacks=self.callbacks
+        )
+        validator.watched = self.watched
+        return validator
 
     def setup_model(self) -> Any:
         """Build the model from the library's own description, from weights, or to go on."""

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from training import create_views, views
+from training import comparison_views, create_views, result_views, views
 
 app_name = "training"
 urlpatterns = [
@@ -13,7 +13,14 @@ urlpatterns = [
     path("projects/<uuid:project_id>/training/new/", create_views.run_create, name="run_create"),
     path("projects/<uuid:project_id>/training/check/", create_views.run_check, name="run_check"),
     path("projects/<uuid:project_id>/models/", views.model_list, name="model_list"),
+    path(
+        "projects/<uuid:project_id>/training-runs/compare/",
+        comparison_views.run_compare,
+        name="run_compare",
+    ),
     path("training-runs/<uuid:run_id>/", views.run_detail, name="run_detail"),
+    path("training-runs/<uuid:run_id>/results/", result_views.run_results, name="run_results"),
+    path("training-runs/<uuid:run_id>/repeat/", result_views.run_repeat, name="run_repeat"),
     path("training-runs/<uuid:run_id>/stop/", views.run_stop, name="run_stop"),
     path("training-runs/<uuid:run_id>/cancel/", views.run_cancel, name="run_cancel"),
     path("training-runs/<uuid:run_id>/pause/", views.run_pause, name="run_pause"),

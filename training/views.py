@@ -19,10 +19,11 @@ from projects.access import EDITORS
 from projects.models import Project
 from projects.pages import current_user, get_project, render_page, require_role
 from training import epochs, services
-from training.base_models import BASE_MODELS
 from training.models import Checkpoint, TrainedModel, TrainingRun
 from training.options import OPTIONS, final_learning_rate
+from training.provenance import start_label
 from training.remedies import remedies_for, remedy
+from training.result_views import shown_results
 
 _RUNS_A_PAGE = 20
 
@@ -41,6 +42,7 @@ def run_list(request: HttpRequest, project_id: UUID) -> HttpResponse:
         active=_runs(project).active(),
         page_obj=ended.get_page(request.GET.get("page")),
         has_versions=DatasetVersion.objects.filter(dataset__project=project).ready().exists(),
+        chosen=request.GET.getlist("run"),
     )
 
 
@@ -67,7 +69,7 @@ def run_detail(request: HttpRequest, run_id: UUID) -> HttpResponse:
         step="training",
         job=run,
         model=getattr(run, "model", None),
-        base_model=_base_model(run),
+        base_model=start_label(run),
         metrics=[epochs.row(row) for row in rows],
         attempts=_attempts(run, rows),
         remedies=remedies,
@@ -75,6 +77,7 @@ def run_detail(request: HttpRequest, run_id: UUID) -> HttpResponse:
         settings=_settings(run),
         final_rate=final_learning_rate(run.options) if "optimizer" in run.options else None,
         **_files(run),
+        **shown_results(run),
     )
 
 
@@ -157,14 +160,6 @@ def _run(request: HttpRequest, run_id: UUID) -> Any:
     rows = TrainingRun.objects.visible_to(request.user).with_queue_position()
     related = ("project", "dataset_version__dataset", "start_model", "model", "created_by")
     return get_object_or_404(rows.select_related(*related), pk=run_id)
-
-
-def _base_model(run: TrainingRun) -> str:
-    """Return what the run started from, as people call it."""
-    if run.start_model is not None:
-        return str(run.start_model)
-    known = BASE_MODELS.get(run.base_model)
-    return known.label if known else run.base_model
 
 
 def _attempts(run: TrainingRun, rows: list[Any]) -> list[dict[str, int]]:

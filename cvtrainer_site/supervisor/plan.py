@@ -38,6 +38,9 @@ def web() -> Program:
     options = {
         "--host": settings.HOST,
         "--port": str(settings.PORT),
+        "--ws": "cvtrainer_site.sockets:ManyMessages",
+        # Compressed, a line would be encoded anew for each reader, and each would have memory.
+        "--ws-per-message-deflate": "false",
         # Browsers say a few words ("from this line on"); more is not read.
         "--ws-max-size": "65536",
         "--ws-max-queue": "16",

@@ -39,6 +39,7 @@ class Import(Job):
     queue = "imports"
     task = "datasets.tasks.run_import"
     slug = "imports"
+    tells_its_end = True
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="imports")
     version = models.OneToOneField(

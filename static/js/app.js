@@ -1,4 +1,5 @@
 // What every page does: menus that close, toasts that can be dismissed, copy buttons, submits once.
+import { lookForEnds } from "cvt/notices";
 import { say } from "cvt/say";
 
 const openMenus = () => document.querySelectorAll("details[data-menu][open]");
@@ -44,6 +45,9 @@ function markSent(form, button) {
 addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
+
+// With each look of the bell: has anything ended of which the browser shall tell?
+addEventListener("htmx:afterSettle", (event) => event.target.id === "activity" && lookForEnds());
 
 // What ended on the page that shows it needs no notice.
 addEventListener("htmx:oobAfterSwap", () => {

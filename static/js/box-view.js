@@ -33,7 +33,8 @@ export class BoxView {
   /**
    * Show a picture with its boxes.
    * @param {{url: string, width: number, height: number, alt?: string,
-   *          boxes: {classId: number, label: string, x1: number, y1: number, x2: number, y2: number}[]}} picture
+   *          boxes: {classId: number, label: string, css?: string, x1: number, y1: number, x2: number, y2: number}[]}} picture
+   *   `css`: classes that say how a box is drawn; a box without a label has no name
    */
   show({ url, width, height, alt = "", boxes }) {
     this.width = width;
@@ -48,14 +49,15 @@ export class BoxView {
   }
 
   draw(box) {
-    const { x1, y1, x2, y2, classId, label } = box;
+    const { x1, y1, x2, y2, classId, label, css = "" } = box;
     const frame = { x: x1, y: y1, width: Math.max(x2 - x1, 0), height: Math.max(y2 - y1, 0) };
     const text = element("text", { class: "box-label" }, label);
     const tag = element("rect", { class: "box-tag" });
     const group = element(
-      "g", { class: `boxes ${classCss(classId)}` },
+      "g", { class: `boxes ${classCss(classId)} ${css}` },
       element("rect", { ...frame, class: "halo" }), element("rect", frame), tag, text,
     );
+    tag.toggleAttribute("hidden", !label);
     return { box, group, text, tag };
   }
 
@@ -74,10 +76,16 @@ export class BoxView {
 
   /** Names on or off: on a full shelf they hide the products. */
   showLabels(isShown) {
-    for (const { text, tag } of this.items) {
-      text.toggleAttribute("hidden", !isShown);
-      tag.toggleAttribute("hidden", !isShown);
-    }
+    this.nameOnly(() => isShown);
+  }
+
+  /** Name only the boxes for which `keep(box, index)` holds. */
+  nameOnly(keep) {
+    this.items.forEach(({ box, text, tag }, index) => {
+      const isNamed = Boolean(box.label) && keep(box, index);
+      text.toggleAttribute("hidden", !isNamed);
+      tag.toggleAttribute("hidden", !isNamed);
+    });
   }
 
   /** Magnify about a point of the picture (its middle by default); 1 is the whole picture. */

@@ -2,14 +2,14 @@
 import { language } from "cvt/format";
 import uPlot from "uplot";
 
-const HEIGHT = 220;
-const INTEGER_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
+export const HEIGHT = innerWidth < 768 ? 180 : 220;
+export const INTEGER_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 const tick = new Intl.NumberFormat(language, { maximumSignificantDigits: 3 });
 const exact = new Intl.NumberFormat(language, { maximumSignificantDigits: 4 });
 const sync = uPlot.sync("epochs");
 
 /** A colour of training.css as the canvas takes it, in the theme of the moment. */
-function colour(name) {
+export function colour(name) {
   const probe = document.createElement("span");
   probe.className = `chart-color-${name}`;
   probe.hidden = true;

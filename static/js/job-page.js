@@ -94,6 +94,8 @@ export async function redrawParts(selectors) {
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   for (const selector of selectors) {
     const [old, part] = [document.querySelector(selector), fresh.querySelector(selector)];
-    if (old && part) old.replaceWith(part);
+    if (!old || !part) continue;
+    old.replaceWith(part);
+    globalThis.htmx?.process(part);
   }
 }

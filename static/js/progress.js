@@ -19,13 +19,15 @@ export class Progress {
     this.write("counts", frame.total ? `${count(frame.done)} / ${count(frame.total)}` : "");
     if (frame.total) this.bar.value = frame.percent;
     else this.bar.removeAttribute("value");
-    this.fill("eta", "{time}", frame.eta_seconds > 0 && duration(frame.eta_seconds));
+    const isMost = frame.eta_is_most ? "textMost" : "text";
+    this.fill("eta", "{time}", frame.eta_seconds > 0 && duration(frame.eta_seconds), isMost);
     this.fill("rate", "{rate}", frame.rate > 0 && decimal(frame.rate, frame.rate < 10 ? 1 : 0));
   }
 
   /** Fill a sentence that may be absent. */
-  fill(name, place, value) {
-    const text = this.root.querySelector(`[data-progress-${name}]`)?.dataset.text;
+  fill(name, place, value, form = "text") {
+    const texts = this.root.querySelector(`[data-progress-${name}]`)?.dataset;
+    const text = texts?.[form] ?? texts?.text;
     if (text) this.write(name, value ? text.replace(place, value) : "");
   }
 

@@ -96,6 +96,10 @@ API: Rules = {
     "api/v1/training-runs/<uuid:pk>/resume/": {"POST": EDIT},
     "api/v1/training-runs/<uuid:pk>/duplicate/": {"POST": EDIT},
     "api/v1/training-runs/<uuid:pk>/metrics/": {"GET": SEE},
+    "api/v1/training-runs/<uuid:pk>/predictions/": {"GET": SEE},
+    "api/v1/training-runs/<uuid:pk>/repeat/": {"POST": EDIT},
+    "api/v1/training-runs/compare/": {"GET": SEE_BY_BODY},
+    "api/v1/training-runs/<uuid:pk>/pictures/": {"GET": SEE},
     "api/v1/training-runs/<uuid:pk>/artifacts/": {"GET": SEE},
     "api/v1/training-runs/<uuid:pk>/artifacts/<str:name>/": {"GET": SEE},
     "api/v1/models/": {"GET": SIGNED_IN},
@@ -134,6 +138,7 @@ PAGES: Rules = {
     "accounts/password/change/": {"GET": PAGE, "POST": PAGE},
     "account/": {"GET": PAGE},
     "account/language/": {"POST": ANYBODY},
+    "account/letters/": {"POST": PAGE},
     "account/tokens/": {"GET": PAGE, "POST": PAGE},
     "account/tokens/<uuid:token_id>/revoke/": {"POST": MY_PAGE},
     "projects/new/": {"GET": PAGE, "POST": PAGE},
@@ -149,6 +154,7 @@ PAGES: Rules = {
     "projects/<uuid:project_id>/training/active/": {"GET": SEE_PAGE},
     "projects/<uuid:project_id>/training/new/": {"GET": EDIT_PAGE, "POST": EDIT_PAGE},
     "projects/<uuid:project_id>/training/check/": {"POST": EDIT_PAGE},
+    "projects/<uuid:project_id>/training-runs/compare/": {"GET": SEE_PAGE},
     "projects/<uuid:project_id>/models/": {"GET": SEE_PAGE},
     "projects/<uuid:project_id>/detect/": {"GET": SEE_PAGE},
     "projects/<uuid:project_id>/detections/": {"GET": SEE_PAGE},
@@ -164,6 +170,8 @@ PAGES: Rules = {
     "training-runs/<uuid:run_id>/pause/": {"POST": EDIT_PAGE},
     "training-runs/<uuid:run_id>/resume/": {"POST": EDIT_PAGE},
     "training-runs/<uuid:run_id>/remedy/": {"POST": EDIT_PAGE},
+    "training-runs/<uuid:run_id>/repeat/": {"POST": EDIT_PAGE},
+    "training-runs/<uuid:run_id>/results/": {"GET": SEE_PAGE},
     "projects/<uuid:project_id>/import/custom-vision/": {"GET": EDIT_PAGE, "POST": EDIT_PAGE},
     "projects/<uuid:project_id>/import/custom-vision/preview/": {"POST": EDIT_PAGE},
     "imports/<uuid:import_id>/": {"GET": SEE_PAGE},
@@ -183,6 +191,8 @@ PAGES: Rules = {
     "training-runs/<uuid:run_id>/": {"GET": SEE_PAGE},
 }
 
+_TWO_RUNS = {"run": ["{training-runs}", "{other-runs}"]}
+
 #: What a request has to say for the rule to be asked at all; `{name}` is a row of the world.
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "api/v1/imports/"): {"project": "{projects}", "source": "zip"},
@@ -197,6 +207,8 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         "dataset_version": "{dataset-versions}",
         "base_model": "yolo11n-scratch",
     },
+    ("GET", "api/v1/training-runs/compare/"): _TWO_RUNS,
+    ("GET", "projects/<uuid:project_id>/training-runs/compare/"): _TWO_RUNS,
     ("POST", "api/v1/detections/"): {"model": "{models}", "wait": 0},
     ("POST", "api/v1/evaluations/"): {
         "model": "{models}",

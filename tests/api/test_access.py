@@ -82,10 +82,7 @@ def test_what_may_not_be_seen_looks_like_what_is_not_there(
 
 def outcome(client: APIClient, route: str, method: str, rows: dict[str, Any]) -> int | str:
     """Ask, undo what it did, and return how the answer counts."""
-    body = {
-        name: value.format(**rows) if isinstance(value, str) else value
-        for name, value in BODIES.get((method, route), {}).items()
-    }
+    body = {name: filled(value, rows) for name, value in BODIES.get((method, route), {}).items()}
     cookies = copy.deepcopy(client.cookies)
     with transaction.atomic():
         answer = getattr(client, method.lower())(fill(route, rows), body or None)
@@ -99,6 +96,13 @@ def outcome(client: APIClient, route: str, method: str, rows: dict[str, Any]) ->
     if answer.status_code == 400 and is_about_an_unseen_row(answer):
         return 400
     return OK
+
+
+def filled(value: Any, rows: dict[str, Any]) -> Any:
+    """Return a value of a body for the rows of a world."""
+    if isinstance(value, list):
+        return [filled(one, rows) for one in value]
+    return value.format(**rows) if isinstance(value, str) else value
 
 
 def is_about_an_unseen_row(answer: Any) -> bool:

@@ -8,7 +8,11 @@ import pytest
 
 from tests.services.postgres import Postgres
 
-TESTS = ["tests/api/test_idempotency.py", "tests/projects/test_members_race.py"]
+TESTS = [
+    "tests/api/test_idempotency.py",
+    "tests/projects/test_members_race.py",
+    "tests/training/test_queue_order.py",
+]
 
 
 @pytest.mark.postgres

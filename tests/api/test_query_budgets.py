@@ -19,7 +19,13 @@ from training.models import EpochMetrics, TrainingRun
 #: Of a page that shows one more thing once there is enough of it: what it may take more.
 ALLOWED: dict[str, int] = {}
 #: What an address does not answer without.
-QUERIES = {"api/v1/dataset-versions/<uuid:pk>/compare/": "?with={dataset-versions}"}
+_TWO_RUNS = "?run={training-runs}&run={other-runs}"
+QUERIES = {
+    "api/v1/dataset-versions/<uuid:pk>/compare/": "?with={dataset-versions}",
+    "api/v1/training-presets/": "?dataset_version={dataset-versions}",
+    "api/v1/training-runs/compare/": _TWO_RUNS,
+    "projects/<uuid:project_id>/training-runs/compare/": _TWO_RUNS,
+}
 
 
 def test_queries_do_not_grow_with_the_rows(

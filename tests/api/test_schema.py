@@ -53,6 +53,7 @@ def test_every_operation_names_its_errors_and_its_key(schema: dict) -> None:
         "projects/{project_id}/members",
         "imports",
         "training-runs",
+        "training-runs/{id}/repeat",
         "detections",
         "evaluations",
         "dataset-versions/{id}/resplit",

@@ -16,6 +16,7 @@ def world(owner: User, viewer: User, editor: User, project: Project) -> dict[str
     image = factories.make_image(version)
     run = factories.make_run(dataset_version=version)
     factories.make_artifact(run)
+    factories.make_predictions(run, {image.position: []})
     model = factories.make_model(project, training_run=run, dataset_version=version)
     detection = factories.make_detection(model=model)
     factories.make_detection_image(detection)
@@ -32,6 +33,7 @@ def world(owner: User, viewer: User, editor: User, project: Project) -> dict[str
         "images": image.pk,
         "compare": version.pk,
         "training-runs": run.pk,
+        "other-runs": factories.make_run(dataset_version=version).pk,
         "artifacts": "results.csv",
         "models": model.pk,
         "detections": detection.pk,

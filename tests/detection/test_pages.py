@@ -12,7 +12,6 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from datasets.gallery import COLOURS
 from datasets.models import DatasetVersion
-from detection.evaluation_tables import class_lines, confusion_rows
 from detection.models import Detection, DetectionImage, Evaluation
 from detection.rendering import PALETTE
 from detection.views import threshold_of
@@ -24,6 +23,7 @@ from tests.factories import (
     make_model,
     make_version,
 )
+from training.class_tables import class_lines, confusion_rows
 
 
 def signed_in(user: User) -> Client:

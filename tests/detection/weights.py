@@ -29,6 +29,10 @@ def write(path: Path, reach: float | None = None) -> None:
         torch.manual_seed(0)
         model = DetectionModel("yolo11n.yaml", nc=len(NAMES), verbose=False)
         model.names = dict(enumerate(NAMES))
+        for branch in model.model[-1].cv2:  # every box reaches as far as it can
+            branch[-1].weight.data.zero_()
+            branch[-1].bias.data.view(4, -1)[:] = -9.0
+            branch[-1].bias.data.view(4, -1)[:, -1] = 9.0
         for level, branch in enumerate(model.model[-1].cv3):
             branch[-1].weight.data.zero_()
             branch[-1].bias.data[:] = -9.0

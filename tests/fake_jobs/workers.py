@@ -12,3 +12,9 @@ class DyingWorker(ForkingWorker):
     def execute_job(self, job: Any, queue: Any) -> None:
         """Die."""
         os._exit(1)
+
+
+class HastyWorker(ForkingWorker):
+    """Waits only a moment for its child to give its job back."""
+
+    give_back_seconds = 0.5

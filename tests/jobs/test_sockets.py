@@ -177,6 +177,17 @@ class TestTheStory:
             transitions.requeue(mine)
             assert frames(open_, 1, seconds=12)[0]["status"] == "queued"
 
+    def test_is_the_same_from_a_server_that_sends_each_message_by_itself(
+        self, programs, mine, owner
+    ):
+        port = free_port()
+        programs.web(port, ws="auto")
+        tell(mine, 300, size=200)
+        with open_socket(port, f"{mine.slug}/{mine.pk}/?after=0", user=owner) as open_:
+            assert [f["seq"] for f in frames(open_, 301)] == list(range(1, 302))
+            tell(mine, 1)
+            assert frames(open_, 1)[0]["seq"] == 302
+
     def test_comes_without_redis_too(self, site, mine, owner, valkey):
         with site.open(mine, user=owner) as open_:
             frames(open_, 1)

@@ -1,6 +1,7 @@
 """A program of the portal: how it ends, how it starts again, and who is left when it forked."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
@@ -8,11 +9,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import psutil
+import pytest
 
 from cvtrainer_site.supervisor import child as child_module
 from cvtrainer_site.supervisor.child import Child
-from cvtrainer_site.supervisor.plan import Program, gpu_environment
+from cvtrainer_site.supervisor.plan import Program, gpu_environment, gpus
 from tests.ops.portal import ROOT
+from tests.training.fleet import K80, T4, driver
 
 # Says when it is asked to end, and goes on.
 _STUBBORN = """
@@ -145,6 +148,16 @@ print("swept")
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.stdout == "swept\n", done.stderr
+
+
+def test_names_gpus_by_what_driver_and_cuda_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{driver(tmp_path / 'bin', T4, K80)}:{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert gpus() == [T4["uuid"], K80["uuid"]]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    assert gpus() == ["1"]
 
 
 def test_spreads_gpu_work_over_the_gpus() -> None:

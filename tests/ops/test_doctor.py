@@ -1,16 +1,15 @@
 """`manage.py doctor` says in one line each what is well on this host and what is not."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from cvtrainer_site.doctor.host import (
-    TorchAnswer,
-    judge_torch,
-    look_at_shared_memory,
-    look_at_torch,
-)
+from cvtrainer_site.doctor.host import judge_torch, look_at_shared_memory, look_at_torch
 from tests.ops.portal import Portal, free_port, manage
+from tests.training.fleet import broken_driver
+from training import cards
+from training.torch_build import TorchAnswer
 
 _LINES = [
     *("torch", "shm", "disk", "redis", "database", "storage", "secrets", "static", "weights"),
@@ -65,6 +64,18 @@ def test_compares_pytorch_with_the_cards(
     answer = TorchAnswer(version="2.10.0", cuda="12.8", kernels=_KERNELS, cards=cards)
     finding = judge_torch(answer, expected_gpus=gpus)
     assert (finding.is_well, text in finding.text) == (is_well, True), finding.text
+
+
+def test_takes_a_driver_that_does_not_answer_for_no_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cards, "_DEVICES", tmp_path)
+    (tmp_path / "nvidia0").touch()
+    folder = broken_driver(tmp_path / "bin", said="GPU has fallen off the bus")
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    finding = look_at_torch()
+    assert not finding.is_well
+    assert "GPU has fallen off the bus" in finding.text
 
 
 def test_finds_an_opencv_that_does_not_load(

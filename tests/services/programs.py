@@ -138,12 +138,19 @@ class Programs:
         """Start the reconciler with short passes."""
         return self.manage("reconcile_jobs", "--loop", "--interval", str(interval))
 
-    def web(self, port: int, **settings: Any) -> Program:
-        """Start a web process and wait until it answers."""
+    def web(
+        self, port: int, *, ws: str = "cvtrainer_site.sockets:ManyMessages", **settings: Any
+    ) -> Program:
+        """Start a web process and wait until it answers.
+
+        Args:
+            ws: uvicorn's protocol of sockets; `auto` sends each message by itself.
+        """
         options = ("--port", str(port), "--lifespan", "off", "--log-level", "error")
         more = ("--ws-max-size", "65536", "--timeout-graceful-shutdown", "2")
+        sockets = ("--ws", ws, "--ws-per-message-deflate", "false")
         program = self.manage(
-            "uvicorn", "cvtrainer_site.asgi:application", *options, *more, **settings
+            "uvicorn", "cvtrainer_site.asgi:application", *options, *more, *sockets, **settings
         )
         deadline = time.monotonic() + 20
         while True:

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID
 
@@ -25,6 +26,19 @@ OWNER = UUID("5b6bb1d6-9f5c-4d5f-8f6c-0c5c6b1c7a10")
 def field(any_storage: Storage) -> Field:
     any_storage.save("weights/best.pt", ContentFile(CONTENT))
     return Field(any_storage)
+
+
+def test_many_threads_may_read_at_once(any_storage: Storage) -> None:
+    """As those do that prepare pictures for a training."""
+    contents = {f"many/{number}.bin": bytes([number]) * 300_000 for number in range(8)}
+    for name, content in contents.items():
+        put_file(any_storage, name, [content], durable=False)
+
+    def read(name: str) -> bool:
+        return b"".join(stored_chunks(any_storage, name)) == contents[name]
+
+    with ThreadPoolExecutor(16) as threads:
+        assert all(threads.map(read, list(contents) * 10))
 
 
 class TestLocalPath:

@@ -28,7 +28,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from training.messages import LineReader, Message, Resume, Spec, encode
+from training.messages import Message, Resume, Spec
+from training.wire import LineReader, encode
 
 TOLD = {"lr": 0.01, "images_per_second": 10.0, "gpu_memory_mb": None}
 FIGURES = {"precision": 0.5, "recall": 0.5, "map50": 0.5, "map50_95": 0.3}

@@ -29,7 +29,7 @@ OF_A_RUN = {
     "id", "project", "dataset_version", "name", "base_model", "epochs", "patience", "batch",
     "imgsz", "optimizer", "lr0", "lrf", "seed", "advanced", "priority", "status",
     "queue_position", "attempt", "progress", "epoch", "best", "device", "worker", "started_at",
-    "finished_at", "eta_seconds", "model", "error",
+    "finished_at", "eta_seconds", "model", "error", "gpu_class", "waits_for",
 }  # fmt: skip
 OF_A_MODEL = {
     "id", "project", "name", "version", "stage", "training_run", "dataset_version", "classes",
@@ -160,6 +160,8 @@ class TestNewRun:
             ("dataset_version", "1", "invalid"),
             ("project", NOWHERE, "does_not_exist"),
             ("priority", 101, "max_value"),
+            ("gpu_class", "../a100", "invalid"),
+            ("gpu_class", "a" * 31, "invalid"),
             ("advanced", [1], "not_an_object"),
             ("advanced", {"save_dir": "/"}, "unknown"),
         ],
@@ -265,6 +267,29 @@ class TestSteering:
         places = {run["id"]: run["queue_position"] for run in client.get(URL).json()["results"]}
         assert places == {urgent: 1, first: 2, second: 3}
 
+    def test_a_run_asks_for_a_card_and_says_what_it_waits_for(
+        self, client: APIClient, body: dict[str, Any]
+    ) -> None:
+        run = client.post(URL, {**body, "gpu_class": "A100"}).json()
+        assert (run["gpu_class"], run["queue_position"]) == ("a100", 1)
+        assert run["waits_for"]["code"] == "waits_for_worker"
+        factories.make_worker(gpu_class="t4")
+        reason = client.get(f"{URL}{run['id']}/").json()["waits_for"]
+        assert reason["code"] == "waits_for_class"
+        assert "a100" in reason["message"] and reason["hint"]
+        assert client.post(f"{URL}{run['id']}/duplicate/").json()["gpu_class"] == "a100"
+        factories.make_worker(gpu_class="a100")
+        assert client.get(f"{URL}{run['id']}/").json()["waits_for"] is None
+
+    def test_more_than_may_wait_are_refused_in_words(
+        self, client: APIClient, body: dict[str, Any], settings: Any
+    ) -> None:
+        settings.PROJECT_WAITING = 1
+        assert client.post(URL, body).status_code == 202
+        answer = client.post(URL, body)
+        assert (answer.status_code, answer.json()["code"]) == (409, "too_many_waiting")
+        assert TrainingRun.objects.count() == 1
+
 
 class TestReading:
     def test_runs_are_filtered_by_project_and_status(
@@ -290,6 +315,7 @@ class TestReading:
                 seconds=2.0,
                 images_per_second=50.0,
                 gpu_memory_mb=None,
+                machine={"gpu_use": 91.5, "memory_mb": 2048.0},
             )
         rows = client.get(f"{URL}{run.pk}/metrics/").json()["results"]
         assert [row["epoch"] for row in rows] == [1, 2]
@@ -301,6 +327,13 @@ class TestReading:
             "seconds": 2.0,
             "images_per_second": 50.0,
             "gpu_memory_mb": None,
+            "gpu_use": 91.5,
+            "gpu_memory_used_mb": None,
+            "gpu_memory_total_mb": None,
+            "gpu_temperature": None,
+            "gpu_power": None,
+            "cpu_use": None,
+            "memory_mb": 2048.0,
         }
 
     def test_log_lines_are_read_from_where_one_left_off(

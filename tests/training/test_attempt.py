@@ -2,8 +2,9 @@
 
 import errno
 import logging
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,16 @@ from tests import factories
 from training import checkpoints, epochs, leftovers, results, storing, supervisor, tasks
 from training.checkpoints import file_sha256
 from training.models import Checkpoint, TrainingRun, weights_storage
+from training.pace import Pace
 from training.services import next_run
 from training.supervisor import _Attempt
+from training.telling import Teller
 
 pytestmark = pytest.mark.django_db
 
 BYTES = b"weights of an epoch"
+#: Seconds of the end of a run whose validation takes none.
+_END = 4.0
 
 
 @pytest.fixture
@@ -260,30 +265,77 @@ class TestCheckpoints:
 
 class TestProgress:
     @pytest.fixture
-    def told(self, attempt: _Attempt) -> Iterator[Callable[..., dict[str, Any]]]:
+    def told(self, attempt: _Attempt) -> Callable[..., dict[str, Any]]:
         """Say something as the trainer does; six seconds an epoch, one of them gone."""
-        attempt.epoch_seconds = [6.0]
-        attempt.epoch_began = time.monotonic() - 1
+        clock = [0.0]
+        attempt.teller.pace = Pace(epochs=10, mosaics_until=10, clock=lambda: clock[0])
+        clock[0] += 6
+        attempt.teller.pace.end(3)
+        clock[0] += 1
 
-        def tell(phase: str, epoch: int, done: int = 5) -> dict[str, Any]:
-            attempt._hear(
-                {"type": "progress", "phase": phase, "epoch": epoch, "done": done, "total": 10}
-            )
+        def tell(phase: str, epoch: int, done: int = 1) -> dict[str, Any]:
+            message = {"type": "progress", "phase": phase, "epoch": epoch, "done": done}
+            attempt._hear({**message, "total": 10, "images_per_second": 12.5})
             assert attempt.reporter._progress is not None
             return attempt.reporter._progress
 
-        yield tell
+        return tell
 
     def test_within_an_epoch_counts_those_before(self, told: Callable[..., Any]) -> None:
-        state = told("train", 4)
+        state = told("train", 4, 5)
         assert (state["done"], state["percent"]) == (3, 34.5)
-        assert state["eta_seconds"] == pytest.approx(6 * 7 - 1, abs=0.5)
 
-    def test_in_finish_all_epochs_are_done_and_no_time_is_promised(
+    def test_tells_the_time_left_with_the_end(self, told: Callable[..., Any]) -> None:
+        assert told("train", 4)["eta_seconds"] == pytest.approx(6 * 7 - 0.6 + _END, abs=0.1)
+
+    def test_tells_how_quickly_pictures_pass(self, told: Callable[..., Any]) -> None:
+        assert told("train", 4)["images_per_second"] == 12.5
+
+    def test_tells_what_the_machine_does(
+        self, told: Callable[..., Any], attempt: _Attempt, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        attempt.teller.watching(os.getpid())
+        monkeypatch.setattr(attempt.teller._gauge, "_now", {"gpu_use": 80.0, "gpu_power": 300.0})
+        state = told("train", 4)
+        assert (state["gpu_use"], state["gpu_power"]) == (80.0, 300.0)
+
+    @pytest.mark.parametrize(
+        ("options", "best", "is_most"),
+        [
+            ({"epochs": 10, "patience": 0}, None, False),
+            ({"epochs": 10, "patience": 5}, None, True),
+            ({"epochs": 10, "patience": 5}, {"epoch": 5}, False),
+            ({"epochs": 10, "patience": 100}, None, False),
+            ({"epochs": 10, "time_limit": 2.0}, None, True),
+        ],
+    )
+    def test_the_time_left_is_the_most_where_the_run_may_end_sooner(
+        self, run: TrainingRun, options: dict[str, Any], best: Any, is_most: bool
+    ) -> None:
+        run.options, run.best = options, best
+        teller = Teller(run, Reporter(run))
+        message = {"phase": "train", "epoch": 4, "done": 1, "total": 2}
+        teller.progress(message, is_last=False)
+        assert teller._reporter._progress is not None
+        assert teller._reporter._progress["eta_is_most"] is is_most
+
+    def test_no_more_is_promised_than_the_time_limit(self, run: TrainingRun) -> None:
+        clock = [0.0]
+        run.options = {"epochs": 1000, "time_limit": 1.0}
+        teller = Teller(run, Reporter(run), used=3_000)
+        teller.pace = Pace(epochs=1000, mosaics_until=1000, clock=lambda: clock[0])
+        clock[0] += 60
+        teller.pace.end(1)
+        teller.progress({"phase": "train", "epoch": 2, "done": 0, "total": 2}, is_last=False)
+        assert teller._reporter._progress is not None
+        assert teller._reporter._progress["eta_seconds"] == 600
+
+    def test_in_finish_all_epochs_are_done_and_the_end_counts_down(
         self, told: Callable[..., Any]
     ) -> None:
         state = told("finish", 10)
-        assert (state["done"], state["percent"], state["eta_seconds"]) == (10, 100.0, None)
+        assert (state["done"], state["percent"]) == (10, 100.0)
+        assert state["eta_seconds"] == pytest.approx(_END - 1, abs=0.1)
 
     def test_in_prepare_of_a_resume_the_epochs_before_count(self, told: Callable[..., Any]) -> None:
         state = told("prepare", 4)
@@ -302,15 +354,17 @@ class TestProgress:
         self, told: Callable[..., Any], attempt: _Attempt
     ) -> None:
         attempt.is_stop_sent = True
-        assert told("train", 4)["eta_seconds"] == pytest.approx(5, abs=0.5)
+        state = told("train", 4)
+        assert state["eta_seconds"] == pytest.approx(6 - 0.6 + _END, abs=0.1)
+        assert state["eta_is_most"] is False
 
-    def test_after_the_last_epoch_of_a_stop_no_time_is_promised(
+    def test_after_the_last_epoch_of_a_stop_the_end_is_left(
         self, told: Callable[..., Any], attempt: _Attempt, tmp_path: Path
     ) -> None:
         attempt.is_stop_sent = True
         attempt._hear(epoch_message(tmp_path, 4))
         assert attempt.reporter._progress is not None
-        assert attempt.reporter._progress["eta_seconds"] is None
+        assert attempt.reporter._progress["eta_seconds"] == pytest.approx(_END, abs=0.1)
 
     def test_of_a_resume_begins_where_it_was(
         self, attempt: _Attempt, monkeypatch: pytest.MonkeyPatch

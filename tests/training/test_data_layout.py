@@ -1,6 +1,8 @@
 """A version laid out for the trainer: prepared once a host, and what was imported or nothing."""
 
+import shutil
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -216,10 +218,56 @@ def test_it_tells_how_far_it_is_and_may_be_ended(
     def check() -> None:
         raise CancelRequested
 
-    before = threading.active_count()
     with pytest.raises(CancelRequested):
         lay(version, "again", check=check)
-    assert threading.active_count() == before
+    for thread in layers():
+        thread.join(5)
+    assert not layers()
+
+
+def layers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("layer")]
+
+
+def test_a_storage_that_does_not_answer_holds_nobody_up(
+    version: DatasetVersion, lay: Callable[..., Layout], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = threading.Event()
+
+    def silent(storage: Any, name: str) -> Any:
+        answer.wait(60)
+        raise ConnectionError("away")
+
+    def on_progress(done: int) -> None:
+        raise CancelRequested
+
+    monkeypatch.setattr(data_layout, "stored_chunks", silent)
+    monkeypatch.setattr(data_layout, "_LEAVE_SECONDS", 0.1)
+    began = time.monotonic()
+    with pytest.raises(CancelRequested):
+        lay(version, on_progress=on_progress)
+    assert time.monotonic() - began < 10
+    answer.set()
+
+
+def test_what_a_run_finds_is_not_removed_to_make_room_for_the_rest(
+    version: DatasetVersion,
+    lay: Callable[..., Layout],
+    project: Project,
+    owner: User,
+    tmp_path: Path,
+) -> None:
+    """Its own pictures were used longest ago, until it wants them."""
+    lay(version)
+    shutil.rmtree(tmp_path / "data")
+    other = brought(project, owner, range(100, 100 + COUNT))
+    lay(other, "other")
+    shutil.rmtree(tmp_path / "other")
+    larger = brought(project, owner, range(COUNT + 4))
+    kept = {image.picture_id for image in trained_on(version)}
+    wanted = {image.picture_id for image in trained_on(larger)}
+    full = PictureCache(tmp_path / "cache", PictureCache(tmp_path / "cache", 0).size())
+    assert lay(larger, "larger", cache=full).found >= len(kept & wanted)
 
 
 def test_as_jpeg_where_the_pixels_would_not_fit(

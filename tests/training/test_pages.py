@@ -15,7 +15,7 @@ from accounts.models import User
 from jobs import transitions
 from jobs.states import Status
 from projects.models import Project
-from tests.factories import make_dataset, make_model, make_run, make_version
+from tests.factories import make_dataset, make_model, make_run, make_version, make_worker
 from training.forms import default_base_model
 from training.models import EpochMetrics, TrainingRun
 from training.options import OPTIONS
@@ -54,6 +54,37 @@ def test_a_form_sent_twice_starts_one_training(editor: User, project: Project) -
     run = TrainingRun.objects.get()
     assert [answer["Location"] for answer in answers] == [f"/training-runs/{run.pk}/"] * 2
     assert (run.options["epochs"], run.base_model) == (3, "yolo11n-scratch")
+
+
+def test_the_card_is_asked_for_where_there_are_several_kinds(
+    editor: User, project: Project
+) -> None:
+    client, version = signed_in(editor), make_version(make_dataset(project))
+    path = f"/projects/{project.pk}/training/new/"
+    make_worker(gpu_class="t4")
+    assert "gpu_class" not in client.get(path).context["form"].fields
+    make_worker(gpu_class="a100")
+    make_worker(gpu_class="k80", state="refused")
+    field = client.get(path).context["form"].fields["gpu_class"]
+    assert [value for value, _ in field.choices] == ["", "a100", "t4"]
+    assert client.post(path, filled_in(version, gpu_class="h100")).status_code == 422
+    client.post(path, filled_in(version, gpu_class="a100"))
+    run = TrainingRun.objects.get()
+    assert run.gpu_class == "a100"
+    assert client.get(f"{path}?from={run.pk}").context["form"].initial["gpu_class"] == "a100"
+
+
+def test_a_waiting_run_says_what_it_waits_for(
+    viewer: User, project: Project, settings: Any
+) -> None:
+    settings.PROJECT_RUNS = 1
+    make_worker()
+    make_run(project, status=Status.RUNNING)
+    run = make_run(project)
+    for path in (f"/training-runs/{run.pk}/", f"/projects/{project.pk}/training/"):
+        text = signed_in(viewer).get(path, headers={"accept-language": "en"}).content.decode()
+        assert "Đang chờ một lượt huấn luyện khác của dự án này." in text
+        assert "None" not in text
 
 
 def test_another_project_s_run_is_not_opened_by_its_key(

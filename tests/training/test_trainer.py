@@ -101,6 +101,9 @@ class TestWholeRun:
         assert started["optimizer"] == "AdamW"
         assert started["final_lr"] == pytest.approx(started["lr0"] * 0.01)
         assert started["parameters"] > 2_000_000
+        assert {"python", "torch", "ultralytics", "numpy", "opencv"} <= set(started["versions"])
+        assert started["machine"]["cpus"] > 0
+        assert "weights_sha256" not in started, "it began from scratch"
 
     def test_an_epoch_carries_its_figures(self, full):
         for epoch in full.of("epoch"):
@@ -110,6 +113,25 @@ class TestWholeRun:
             assert epoch["seconds"] > 0
             assert epoch["images_per_second"] > 0
             assert epoch["gpu_memory_mb"] is None
+
+    def test_an_epoch_tells_where_its_time_went(self, full):
+        for epoch in full.of("epoch"):
+            assert 0 < epoch["validated_seconds"] < epoch["seconds"]
+            assert 0 < epoch["waited_seconds"] < epoch["seconds"]
+        rates = [m["images_per_second"] for m in full.of("progress") if m["phase"] == "train"]
+        assert [rate for rate in rates if rate]
+
+    def test_an_epoch_shows_what_is_found_on_the_same_few_pictures(self, full, data):
+        names = {path.stem for path in (data / "images/val").iterdir()}
+        shown = [epoch["pictures"] for epoch in full.of("epoch") if epoch["pictures"]]
+        assert shown
+        for pictures in shown:
+            assert {picture["file"] for picture in pictures} == names
+            for box in (box for picture in pictures for box in picture["boxes"]):
+                kind, confidence, *corners = box
+                assert kind in range(len(NAMES))
+                assert 0.25 <= confidence <= 1
+                assert all(0 <= corner <= 1 for corner in corners)
 
     def test_each_epoch_has_a_checkpoint_that_stays_as_it_was(self, full):
         for epoch in full.of("epoch"):
@@ -139,7 +161,11 @@ class TestWholeRun:
         (done,) = full.of("done")
         names = {entry["name"] for entry in done["artifacts"]}
         expected = {"results.csv", "results.png", "args.yaml", "evaluation.json", "best.pt"}
-        assert expected | {"confusion_matrix.png", "BoxPR_curve.png", "labels.jpg"} <= names
+        assert (
+            expected
+            | {"predictions.jsonl", "confusion_matrix.png", "BoxPR_curve.png", "labels.jpg"}
+            <= names
+        )
         assert all(Path(entry["path"]).stat().st_size > 0 for entry in done["artifacts"])
         assert str(work_of(full)) not in (work_of(full) / "out/args.yaml").read_text()
         evaluation = json.loads((work_of(full) / "out/evaluation.json").read_text())
@@ -221,6 +247,8 @@ class TestResume:
         (done,) = trainer.of("done")
         (before,) = full.of("done")
         assert done["best"] == before["best"]
+        found = [(work_of(one) / "run/predictions.jsonl").read_text() for one in (trainer, full)]
+        assert found[0] == found[1] and len(found[0].splitlines()) == 8
         assert (done["epochs_run"], done["stop_reason"]) == (EPOCHS, "completed")
 
     def test_a_run_can_be_finished_before_its_time(self, full, config, data, tmp_path):

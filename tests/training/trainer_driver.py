@@ -15,9 +15,10 @@ from typing import Any, Self
 
 from PIL import Image, ImageDraw
 
-from training.messages import Data, LineReader, Message, Spec, encode
-from training.options import default_options
+from training.messages import Data, Message, Spec
+from training.options import default_options, to_train_arguments
 from training.pixels import SUFFIX, Form, Head, file_content, fitted
+from training.wire import LineReader, encode
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ['đỏ: "to" 🥤', "xanh lá's #2", "xanh dương"]
@@ -77,7 +78,7 @@ def make_spec(root: Path, work: Path, **changes: Any) -> Spec:
         "data": Data(root=str(root), names=NAMES),
         "base_model": "yolo26n-scratch",
         "weights": None,
-        "options": {**default_options(), **options},
+        "options": {**to_train_arguments(default_options()), **options},
         "work_dir": str(work),
         "device": "cpu",
     }

@@ -53,3 +53,20 @@ def gigabytes(megabytes: int) -> str:
 def money(amount: float) -> str:
     """Return a price in the currency of the settings."""
     return f"{number_format(amount, decimal_pos=2, force_grouping=True)} {settings.CURRENCY}"
+
+
+#: Where what a library calls itself is not its name with a capital.
+_LIBRARIES = {
+    "torch": "PyTorch",
+    "opencv": "OpenCV",
+    "numpy": "NumPy",
+    "cuda": "CUDA",
+    "cudnn": "cuDNN",
+    "torchvision": "torchvision",
+}
+
+
+@register.filter
+def library(name: str) -> str:
+    """Return a library as it writes itself."""
+    return _LIBRARIES.get(name, name.capitalize())

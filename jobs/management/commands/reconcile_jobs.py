@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from jobs.housekeeping import Housekeeper, keep_house
+from jobs.notices import Postman
 from jobs.reconcile import Reconciler, reconcile
 
 log = logging.getLogger(__name__)
@@ -42,11 +43,12 @@ class Command(BaseCommand):
             keep_house()
             self.stdout.write(f"delivered {outcome.delivered}, taken back {outcome.taken_back}")
             return
-        reconciler, housekeeper = Reconciler(), Housekeeper()
+        reconciler, housekeeper, postman = Reconciler(), Housekeeper(), Postman()
         while True:
             try:
                 reconciler.run_pass()
                 housekeeper.begin_if_due()
+                postman.begin_if_due()
             except (DatabaseError, InterfaceError):
                 log.warning("The database is away; trying again")
                 connection.close()

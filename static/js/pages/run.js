@@ -3,6 +3,9 @@ import { EpochChart } from "cvt/charts";
 import { count, decimal, language } from "cvt/format";
 import { followPage, redrawParts } from "cvt/job-page";
 import { ENDED } from "cvt/job-stream";
+import { LivePictures } from "cvt/live-pictures";
+import { bindTellMe, lookForEnds } from "cvt/notices";
+import { showReadings } from "cvt/run-readings";
 
 const BEST_WAIT_MS = 400;
 const job = document.getElementById("job");
@@ -37,12 +40,35 @@ function makeCharts() {
     ],
     losses: ["box", "cls", "dfl"].flatMap((name, i) => [loss(name, "train", i), loss(name, "val", i)]),
     rate: [{ label: texts.textLr, pick: ({ lr }) => lr, color: 2 }],
+    speed: [{ label: texts.textSpeed, pick: (row) => row.images_per_second, color: 0 }],
+    gpu: [
+      { label: texts.textUse, pick: (row) => row.gpu_use, color: 0 },
+      { label: texts.textMemory, pick: gpuMemory, color: 1 },
+    ],
+    processor: [{ label: texts.textUse, pick: (row) => row.cpu_use, color: 0 }],
   };
-  const isShare = new Set(["quality", "balance"]);
+  const ranges = { quality: [0, 1], balance: [0, 1], gpu: [0, 100], processor: [0, 100] };
   return [...document.querySelectorAll("[data-chart]")].map((root) => {
     const name = root.dataset.chart;
-    return new EpochChart(root, { series: series[name], range: isShare.has(name) ? [0, 1] : undefined, xLabel: texts.textEpoch });
+    return new EpochChart(root, { series: series[name], range: ranges[name], xLabel: texts.textEpoch });
   });
+}
+
+function gpuMemory({ gpu_memory_used_mb: used, gpu_memory_total_mb: total }) {
+  return used != null && total > 0 ? (100 * used) / total : null;
+}
+
+/** What is not measured everywhere has no empty chart: a GPU's use, a processor's where there is none. */
+function showCharts(sorted) {
+  const hasGpu = sorted.some((row) => row.gpu_use != null);
+  const isThere = {
+    speed: sorted.some((row) => row.images_per_second != null),
+    gpu: hasGpu,
+    processor: !hasGpu && sorted.some((row) => row.cpu_use != null),
+  };
+  for (const [name, isShown] of Object.entries(isThere)) {
+    find(`[data-chart-card="${name}"]`).hidden = !isShown;
+  }
 }
 
 function add(row) {
@@ -59,6 +85,7 @@ function draw() {
   holder.hidden = find("[data-epoch-card]").hidden = false;
   find("[data-no-epochs]").hidden = true;
   const marks = [...document.querySelectorAll("[data-went-on-after]")].map((line) => Number(line.dataset.wentOnAfter));
+  showCharts(sorted);
   for (const chart of charts) chart.show(sorted, marks);
   holder.dataset.points = sorted.length;
   drawTable(sorted);
@@ -103,17 +130,28 @@ async function refreshBest() {
   line.textContent = line.dataset.text.replace("{epoch}", count(best.epoch));
 }
 
+const looks = find("[data-looks]") && new LivePictures(find("[data-looks]"));
+const latest = document.getElementById("progress");
+if (latest) showReadings(JSON.parse(latest.textContent));
 for (const row of JSON.parse(document.getElementById("metrics").textContent)) add(row);
+bindTellMe(job.dataset.job);
 find("[data-epoch-fold]").addEventListener("toggle", draw);
 followPage(job, {
   onFrame: (frame) => {
     if (frame.type === "epoch") add(frame);
     if (frame.seq <= knownSeq) return; // the page shows it already
-    if (frame.type === "progress") showEpoch(frame);
+    if (frame.type === "progress") {
+      showEpoch(frame);
+      showReadings(frame);
+    }
+    if (frame.type === "epoch" && frame.has_pictures) looks?.news();
     if (frame.type === "epoch") {
       clearTimeout(bestTimer);
       bestTimer = setTimeout(refreshBest, BEST_WAIT_MS);
     }
-    if (frame.type === "status" && ENDED.has(frame.status)) redrawParts(["#results"]);
+    if (frame.type === "status" && ENDED.has(frame.status)) {
+      redrawParts(["#results"]);
+      lookForEnds();
+    }
   },
 });

@@ -1,17 +1,20 @@
-"""What an evaluation found, in the shape in which its page shows it."""
+"""What a model does with each class, in the shape in which pages show it."""
 
 from typing import Any
 
 from datasets.baselines import Baseline
-from detection.rendering import PALETTE
+from datasets.gallery import COLOURS
 
-#: Steps of shade in the confusion matrix; detection.css has as many.
+#: Steps of shade in the confusion matrix; training.css has as many.
 _SHADES = 9
+#: Classes that a matrix shows: more is neither read nor drawn quickly.
+_MOST_CLASSES = 40
+_MOST_MIXED_UP = 5
 
 
 def swatch(index: int) -> str:
     """Return the CSS class that carries a class's colour."""
-    return f"class-{index % len(PALETTE)}"
+    return f"class-{index % COLOURS}"
 
 
 def class_lines(
@@ -47,23 +50,59 @@ def _compared_with(baseline: Baseline | None, name: str) -> Any:
     return baseline.by_class.get(name, {}) if baseline else {}
 
 
-def confusion_rows(result: dict[str, Any]) -> dict[str, Any]:
+def confusion_rows(result: dict[str, Any], *, most: int = _MOST_CLASSES) -> dict[str, Any]:
     """Return the confusion matrix as rows of cells with a shade; the last label is background.
 
     Rows are what was found, columns what is really there; a cell's shade is its share of the
     column, so that rare classes are as easy to read as common ones. A matrix in which nothing was
     counted has no labels: it would say that the model never found anything.
+
+    Args:
+        most: of more classes, those with most mistakes are shown; `left_out` are the others.
     """
-    confusion = result.get("confusion") or {"labels": [], "matrix": []}
-    matrix: list[list[int]] = confusion["matrix"]
+    labels, matrix = _confusion(result)
     if not any(map(any, matrix)):
         return {"labels": [], "rows": []}
     totals = [sum(column) for column in zip(*matrix, strict=True)]
+    shown = _most_mistaken(matrix, most)
     rows = [
-        {"label": label, "cells": [_cell(r, c, row[c], totals[c]) for c in range(len(row))]}
-        for r, (label, row) in enumerate(zip(confusion["labels"], matrix, strict=True))
+        {"label": labels[r], "cells": [_cell(r, c, matrix[r][c], totals[c]) for c in shown]}
+        for r in shown
     ]
-    return {"labels": confusion["labels"], "rows": rows}
+    return {
+        "labels": [labels[index] for index in shown],
+        "rows": rows,
+        "left_out": len(labels) - len(shown),
+    }
+
+
+def mixed_up(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the classes that are taken for another most often: `name`, `taken_for`, `times`."""
+    labels, matrix = _confusion(result)
+    classes = range(len(labels) - 1)
+    found: list[dict[str, Any]] = [
+        {"name": labels[c], "taken_for": labels[r], "times": matrix[r][c]}
+        for r in classes
+        for c in classes
+        if r != c and matrix[r][c]
+    ]
+    return sorted(found, key=lambda one: -one["times"])[:_MOST_MIXED_UP]
+
+
+def _confusion(result: dict[str, Any]) -> tuple[list[str], list[list[int]]]:
+    confusion = result.get("confusion") or {"labels": [], "matrix": []}
+    return confusion["labels"], confusion["matrix"]
+
+
+def _most_mistaken(matrix: list[list[int]], most: int) -> list[int]:
+    """Return the indexes to show, in their order; background is always among them."""
+    background = len(matrix) - 1
+    wrong = {
+        index: sum(matrix[index]) + sum(row[index] for row in matrix) - 2 * matrix[index][index]
+        for index in range(background)
+    }
+    worst = sorted(wrong, key=lambda index: -wrong[index])[:most]
+    return [*sorted(worst), background]
 
 
 def _cell(row: int, column: int, value: int, total: int) -> dict[str, Any]:

@@ -1,0 +1,127 @@
+"""How long a training still takes, by the epochs that this attempt has seen.
+
+The first epoch of an attempt warms up and counts only while it is the only one. The last epochs are
+trained without mosaics of four pictures each: where the training waits for its pictures, those are
+quicker, by a part of that wait. After the last epoch the best model is measured once more and what
+the run brought is stored. Nobody knows whether patience ends it sooner: what is told is the most.
+"""
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+
+#: Epochs that are looked at, the newest.
+_LOOKED_AT = 9
+#: Of the wait for pictures, what goes with the mosaics.
+_SAVED = 0.6
+#: The last measuring takes as long as that of an epoch, and a little for curves and files.
+_FINISH_SECONDS = 4.0
+#: How much of the first epoch must be done before it says something about the whole.
+_FIRST_SHARE = 0.1
+#: Of an epoch of which nothing is known, how much is training.
+_TRAINING = 0.9
+
+
+@dataclass(frozen=True)
+class Lap:
+    """One epoch: all its seconds, those spent waiting for pictures, and those of its validation."""
+
+    number: int
+    seconds: float
+    waited: float
+    validated: float
+
+
+class Pace:
+    """Remembers the epochs of one attempt.
+
+    Args:
+        epochs: of the whole run.
+        mosaics_until: the last epoch with mosaics; `epochs` where all are alike.
+        clock: seconds that only grow.
+    """
+
+    def __init__(self, *, epochs: int, mosaics_until: int, clock: Callable[[], float]) -> None:
+        self._epochs = epochs
+        self._mosaics_until = mosaics_until
+        self._clock = clock
+        self._began = clock()
+        self._laps: list[Lap] = []
+
+    def begin(self) -> None:
+        """Note that an epoch begins now."""
+        self._began = self._clock()
+
+    def end(self, number: int, *, waited: float = 0.0, validated: float = 0.0) -> None:
+        """Note that an epoch has ended, and the next one begins."""
+        now = self._clock()
+        self._laps.append(Lap(number, now - self._began, waited, validated))
+        self._began = now
+
+    @property
+    def typical(self) -> float:
+        """Seconds of an epoch as they were lately; 0 where none was seen."""
+        return _median([lap.seconds for lap in self._known()])
+
+    def left(
+        self, finished: int, *, trained: float = 0.0, validated: float = 0.0, is_last: bool = False
+    ) -> float | None:
+        """Return the seconds that the run still takes at most, or None where nobody can tell.
+
+        Args:
+            finished: epochs that are whole.
+            trained: how much of the training pass of the epoch in hand is done, 0..1.
+            validated: how much of its measuring is done, 0..1.
+            is_last: whether the run ends with the epoch in hand.
+        """
+        spent = self._clock() - self._began
+        part = self._training
+        share = part * trained + (1 - part) * validated
+        until = min(finished + 1, self._epochs) if is_last else self._epochs
+        if not self._laps:
+            if share < _FIRST_SHARE:
+                return None
+            return (until - finished) * spent / share - spent
+        ahead = [self._expected(number) for number in range(finished + 1, until + 1)]
+        if not ahead:
+            return self.left_of_finish()
+        # An epoch that takes longer than expected is not over because its time is.
+        in_hand = max(ahead[0] - spent, ahead[0] * (1 - share) if share else 0.0)
+        return in_hand + sum(ahead[1:]) + self._finish
+
+    def left_of_finish(self) -> float | None:
+        """Return the seconds left after the last epoch; None where they are over or unknown."""
+        if not self._laps:
+            return None
+        return max(self._finish - (self._clock() - self._began), 0.0) or None
+
+    @property
+    def _training(self) -> float:
+        """How much of an epoch is its training pass, 0..1."""
+        known = self._known()
+        if not known:
+            return _TRAINING
+        return 1 - min(_median([lap.validated / (lap.seconds or 1.0) for lap in known]), 1.0)
+
+    @property
+    def _finish(self) -> float:
+        validated = _median([lap.validated for lap in self._known()])
+        return validated + _FINISH_SECONDS
+
+    def _known(self) -> list[Lap]:
+        """Return the newest epochs, without the first where there are others."""
+        return (self._laps[1:] or self._laps)[-_LOOKED_AT:]
+
+    def _expected(self, number: int) -> float:
+        has_mosaics = number <= self._mosaics_until
+        laps = self._laps[1:] or self._laps
+        alike = [lap for lap in laps if (lap.number <= self._mosaics_until) == has_mosaics]
+        if alike:
+            return _median([lap.seconds for lap in alike[-_LOOKED_AT:]])
+        known = self._known()
+        seconds = _median([lap.seconds for lap in known])
+        return seconds - _SAVED * _median([lap.waited for lap in known])
+
+
+def _median(values: list[float]) -> float:
+    return statistics.median(values) if values else 0.0
