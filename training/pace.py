@@ -1,6 +1,6 @@
-"""How long a training still takes, by the epochs that this attempt has seen.
+"""How long a training still takes, by the epochs that its trainer has been through.
 
-The first epoch of an attempt warms up and counts only while it is the only one. The last epochs are
+The first epoch of a trainer warms up and counts only while it is the only one. The last epochs are
 trained without mosaics of four pictures each: where the training waits for its pictures, those are
 quicker, by a part of that wait. After the last epoch the best model is measured once more and what
 the run brought is stored. Nobody knows whether patience ends it sooner: what is told is the most.
@@ -33,7 +33,7 @@ class Lap:
 
 
 class Pace:
-    """Remembers the epochs of one attempt.
+    """Remembers the epochs of one trainer.
 
     Args:
         epochs: of the whole run.
@@ -49,7 +49,8 @@ class Pace:
         self._laps: list[Lap] = []
 
     def begin(self) -> None:
-        """Note that an epoch begins now."""
+        """Note that a trainer begins its first epoch now; of another one nothing is known."""
+        self._laps.clear()
         self._began = self._clock()
 
     def end(self, number: int, *, waited: float = 0.0, validated: float = 0.0) -> None:

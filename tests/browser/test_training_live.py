@@ -53,7 +53,7 @@ def finish_epoch(
     box = [0, 0.9, 0.1, 0.2, 0.5, 0.8]
     pictures = [{"file": f"{n:07d}", "boxes": [box] * found} for n in range(2)]
     message = {**epoch_message(folder, number), "pictures": pictures, "is_best": is_best, **more}
-    epochs.commit(run, message, lambda: None)
+    epochs.commit(run, [message], lambda: None)
 
 
 def readings(page: Page) -> list[str]:

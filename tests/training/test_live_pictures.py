@@ -36,7 +36,7 @@ def commit(
 ) -> dict[str, Any]:
     """Commit an epoch and return its frame."""
     message = {**epoch_message(folder, number), "pictures": pictures, "is_best": is_best}
-    epochs.commit(run, message, lambda: None)
+    epochs.commit(run, [message], lambda: None)
     return run.events.get(type="epoch", payload__epoch=number).frame()
 
 

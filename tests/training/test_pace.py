@@ -152,6 +152,19 @@ def test_the_end_counts_down() -> None:
     assert trainer.pace.left_of_finish() is None
 
 
+def test_another_trainer_is_known_by_its_own_epochs() -> None:
+    clock = [0.0]
+    pace = Pace(epochs=10, mosaics_until=10, clock=lambda: clock[0])
+    for number in (1, 2):
+        clock[0] += 100
+        pace.end(number)
+    pace.begin()
+    assert pace.left(2) is None
+    clock[0] += 20
+    pace.end(3)
+    assert pace.left(3) == pytest.approx(7 * 20 + 4)
+
+
 def test_of_an_attempt_that_goes_on_the_first_epoch_counts_least() -> None:
     clock = [0.0]
     pace = Pace(epochs=100, mosaics_until=90, clock=lambda: clock[0])

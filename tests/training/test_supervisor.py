@@ -141,6 +141,10 @@ def test_a_run_trains_commits_each_epoch_and_registers_its_best_model(
     assert {"results.csv", "args.yaml"} <= set(run.artifacts.values_list("name", flat=True))
     assert run.epochs.get(epoch=1).train["box_loss"] > 0
     assert run.events.filter(type=JobEvent.Type.LOG).count() > 5
+    shown = run.pictures.get(kind="best").found
+    assert 1 <= len(shown) == min(8, run.dataset_version.val_images)
+    told = [frame.payload for frame in run.events.filter(type=JobEvent.Type.PROGRESS)]
+    assert [state for state in told if state.get("images_per_second")]
     assert not trainers()
     assert not list(settings.WORK_DIR.glob("training-runs-*"))
     assert_cache_is_as_it_was_written()
