@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_base import ReadOnlyAdmin, SuperuserMixin
 from accounts.models import ApiToken, IdempotentAnswer, User
-from jobs.models import StreamTicket
+from jobs.models import EndNotice, StreamTicket
 
 admin.site.unregister(Group)
 
@@ -99,3 +99,13 @@ class StreamTicketAdmin(SuperuserMixin, ReadOnlyAdmin):
     list_display = ["user", "expires_at"]
     search_fields = ["user__username"]
     fields = ["user", "expires_at"]
+
+
+@admin.register(EndNotice)
+class EndNoticeAdmin(SuperuserMixin, ReadOnlyAdmin):
+    """Letters about ended jobs that have not been sent yet."""
+
+    list_display = ["user", "slug", "job_id", "status", "tries", "next_try_at", "created_at"]
+    list_select_related = ["user"]
+    search_fields = ["user__username", "=job_id"]
+    list_filter = ["slug", "status"]

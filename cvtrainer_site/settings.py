@@ -126,8 +126,7 @@ JOB_LETTERS = "cvtrainer_site.letters.letter_about"
 EMAIL = site_env.email()
 EMAIL_HOST, EMAIL_PORT = EMAIL.host, EMAIL.port
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = EMAIL.user, EMAIL.password
-EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL.tls == "starttls", EMAIL.tls == "ssl"
-EMAIL_TIMEOUT = 15
+EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_TIMEOUT = EMAIL.tls == "starttls", EMAIL.tls == "ssl", 15
 EMAIL_FROM = DEFAULT_FROM_EMAIL = EMAIL.sender
 
 STORAGES = {
@@ -166,14 +165,10 @@ UPLOAD_QUOTA_BYTES = int(
 )
 WEIGHTS_DIR = env.str("CVTRAINER_WEIGHTS_DIR", default=str(HOME / "weights"))
 # Where weights are fetched from that are neither there nor in storage; empty: from nowhere.
-WEIGHTS_URL = env.str(
-    "CVTRAINER_WEIGHTS_URL",
-    default="https://github.com/ultralytics/assets/releases/download/v8.4.0/",
-)
-# What an hour of each class of cards costs, for the estimate before a training.
-GPU_PRICES = site_env.prices()
-CURRENCY = env.str("CVTRAINER_CURRENCY", default="USD")
-WORK_DIR = HOME / "work"
+_RELEASES = "https://github.com/ultralytics/assets/releases/download/v8.4.0/"
+WEIGHTS_URL = env.str("CVTRAINER_WEIGHTS_URL", default=_RELEASES)
+GPU_PRICES = site_env.prices()  # of an hour, for the estimate before a training
+CURRENCY, WORK_DIR = env.str("CVTRAINER_CURRENCY", default="USD"), HOME / "work"
 # Trainings of one project that may be on, and that may wait, at once; 0: any number.
 PROJECT_RUNS = env.int("CVTRAINER_PROJECT_RUNS", default=0)
 PROJECT_WAITING = env.int("CVTRAINER_PROJECT_WAITING", default=0)

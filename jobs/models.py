@@ -16,14 +16,17 @@ from jobs.states import ACTIVE, HELD, Status
 #: A lease that has run out long ago: what an unclaimed job carries, because a NULL never expires.
 NO_LEASE = datetime(1970, 1, 1, tzinfo=UTC)
 
+#: Whoever takes a lease may be set to another length than whoever looks at it.
+_LONGER_THAN_ANY = timedelta(minutes=15)
+
 #: In a fixed order, or every run of makemigrations would find another constraint.
 _ACTIVE_IN_ORDER = [status.value for status in Status if status in ACTIVE]
 
 
-def lease_end(leases: int = 1) -> Any:
-    """Return when a lease (or so many of them) that is taken now ends, by the database's clock."""
-    length = timedelta(seconds=leases * settings.JOB_LEASE_SECONDS)
-    return ExpressionWrapper(Now() + length, output_field=DateTimeField())
+def lease_end(more: timedelta = timedelta(0)) -> Any:
+    """Return when a lease that is taken now ends, by the database's clock."""
+    length = timedelta(seconds=settings.JOB_LEASE_SECONDS)
+    return ExpressionWrapper(Now() + length + more, output_field=DateTimeField())
 
 
 def lease_is_over() -> Q:
@@ -32,7 +35,7 @@ def lease_is_over() -> Q:
     One that ends later than any lease could was taken before the database's clock was set back;
     whoever still keeps it has renewed it since, by the new time.
     """
-    return Q(lease_until__lt=Now()) | Q(lease_until__gt=lease_end(2))
+    return Q(lease_until__lt=Now()) | Q(lease_until__gt=lease_end(_LONGER_THAN_ANY))
 
 
 class JobQuerySet(models.QuerySet[Any]):

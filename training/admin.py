@@ -5,7 +5,15 @@ from django.contrib import admin
 from accounts.admin_base import ReadOnlyAdmin, ReadOnlyInline
 from jobs.worker_rows import Worker
 from training.experience_row import Experience
-from training.models import Artifact, Checkpoint, EpochMetrics, RunEvent, TrainedModel, TrainingRun
+from training.models import (
+    Artifact,
+    Checkpoint,
+    EpochMetrics,
+    RunEvent,
+    RunPictures,
+    TrainedModel,
+    TrainingRun,
+)
 
 
 class EpochInline(ReadOnlyInline):
@@ -140,3 +148,13 @@ class ExperienceAdmin(ReadOnlyAdmin):
     ]
     search_fields = ["device", "architecture"]
     list_filter = ["gpu_class", "architecture", "was_too_large"]
+
+
+@admin.register(RunPictures)
+class RunPicturesAdmin(ReadOnlyAdmin):
+    """What was found on the watched validation pictures of runs."""
+
+    list_display = ["run", "kind", "epoch", "attempt"]
+    list_select_related = ["run"]
+    search_fields = ["=run__id", "run__name"]
+    list_filter = ["kind"]

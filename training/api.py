@@ -34,6 +34,11 @@ from training.option import InvalidOptionsError
 from training.option_errors import refused
 from training.options import describe_options, validate_options
 from training.preflight import look_ahead
+from training.preflight_serializers import (
+    PreflightSerializer,
+    PresetQuerySerializer,
+    PresetsSerializer,
+)
 from training.presets import presets_for
 from training.recovery_serializers import ResumeSerializer
 from training.result_api import RunResultsMixin
@@ -42,9 +47,6 @@ from training.serializers import (
     MetricsSerializer,
     ModelSerializer,
     NewRunSerializer,
-    PreflightSerializer,
-    PresetQuerySerializer,
-    PresetsSerializer,
     RunSerializer,
     TrainingOptionsSerializer,
 )

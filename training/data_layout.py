@@ -7,6 +7,7 @@ While the rows pass by, their fingerprint is taken: what is trained on is what w
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -116,10 +117,13 @@ def _choose_form(version: DatasetVersion, cache: PictureCache, size: int) -> For
     total = sum(_length(shape, size) for _, shape in pictures)
     form = Form.PLAIN if cache.suits(total) and total <= memory_size() / 2 else Form.JPEG
     share = 1.0 if form == Form.PLAIN else _JPEG_SHARE
+    # The clock of files is a little behind.
+    began = time.time() - 1
     missing = [
         shape for digest, shape in pictures if not cache.touch(key_of(digest, shape, size, form))
     ]
-    cache.make_room(int(share * sum(_length(shape, size) for shape in missing)))
+    needed = int(share * sum(_length(shape, size) for shape in missing))
+    cache.make_room(needed, before=began)
     return form
 
 

@@ -8,15 +8,11 @@ connected, then `log`, `started`, `progress` and `epoch`, and ends with exactly 
 `failed` and `drained`. A connection that closes without one of these was an interruption.
 """
 
-import json
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NotRequired, TypedDict
 
 PROTOCOL = 1
-MAX_LINE = 1 << 20
-"""Bytes a line may have; a longer one ends the conversation."""
 MAX_LOG_TEXT = 8192
 """Bytes of UTF-8 in one log message."""
 PREDICTIONS_FLOOR = 0.05
@@ -273,62 +269,3 @@ def _check(spec: Spec) -> None:
         raise ProtocolError("A spec has options and a base model.")
     if type(spec.loader_workers) is not int or not -1 <= spec.loader_workers <= 64:
         raise ProtocolError("A spec has 0 to 64 loader workers, or -1 for as many as fit.")
-
-
-def encode(message: Mapping[str, Any]) -> bytes:
-    """Return a message as one line; numbers that are not finite become null.
-
-    Raises:
-        ProtocolError: the line would be longer than MAX_LINE.
-    """
-    try:
-        text = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    except ValueError:
-        text = json.dumps(_finite(message), ensure_ascii=False, separators=(",", ":"))
-    line = text.encode("utf-8", "replace") + b"\n"
-    if len(line) > MAX_LINE:
-        raise ProtocolError(f"A message of {len(line)} bytes is too long.")
-    return line
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
-
-
-class LineReader:
-    """Turns bytes, however they are cut, into messages; never holds more than MAX_LINE bytes."""
-
-    def __init__(self) -> None:
-        self._rest = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[Message]:
-        """Yield the messages that are complete now.
-
-        Raises:
-            ProtocolError: a line is too long or is not a JSON object with a `type` or `version`.
-        """
-        self._rest += data
-        while (end := self._rest.find(b"\n")) >= 0:
-            line = bytes(self._rest[:end])
-            del self._rest[: end + 1]
-            yield _decode(line)
-        if len(self._rest) > MAX_LINE:
-            raise ProtocolError("A line is too long.")
-
-
-def _decode(line: bytes) -> Message:
-    if len(line) > MAX_LINE:
-        raise ProtocolError("A line is too long.")
-    try:
-        message = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise ProtocolError("A line is not JSON.") from error
-    if not isinstance(message, dict) or not isinstance(message.get("type", ""), str):
-        raise ProtocolError("A line is not a message.")
-    return message

@@ -102,18 +102,22 @@ class PictureCache:
                 self._put(key, target, content)
         return True
 
-    def make_room(self, needed: int) -> None:
+    def make_room(self, needed: int, *, before: float = float("inf")) -> None:
         """Remove what was not used for longest until so many bytes fit below the limit.
 
         As much as then fits will be kept of what is made. What a run uses stays, for nothing would
         be gained.
+
+        Args:
+            needed: bytes.
+            before: what was used after this time stays too.
         """
         used, idle = 0, []
         for entry in self._entries():
             with suppress(FileNotFoundError):
                 status = entry.stat()
                 used += status.st_size
-                if status.st_nlink == 1:
+                if status.st_nlink == 1 and status.st_mtime < before:
                     idle.append((status.st_mtime_ns, status.st_size, entry))
         free = self.free_space()
         for _, size, entry in sorted(idle, key=lambda item: item[0]):

@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from training.messages import LineReader, Message, ProtocolError, Spec, encode
+from training.messages import Message, ProtocolError, Spec
+from training.wire import LineReader, encode
 
 log = logging.getLogger(__name__)
 

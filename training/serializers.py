@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -22,7 +21,6 @@ from training.base_models import BASE_MODELS
 from training.gpu_classes import PATTERN
 from training.models import Artifact, TrainedModel, TrainingRun
 from training.options import BASIC_NAMES, final_learning_rate
-from training.preflight import Preflight
 from training.recovery_serializers import AdjustedSerializer, RunErrorSerializer
 from training.remedies import remedies_for
 
@@ -191,71 +189,6 @@ class NewRunSerializer(ScopedSerializer):
                 {"base_model": _("There is no such model in this project.")}, code="does_not_exist"
             )
         return found  # type: ignore[no-any-return]
-
-
-class PresetQuerySerializer(ScopedSerializer):
-    """For which data presets are asked for."""
-
-    dataset_version = ScopedField(
-        queryset=DatasetVersion.objects.select_related("dataset__project").all()
-    )
-
-
-class PresetSerializer(serializers.Serializer[Any]):
-    """Settings that suit the data; `options` are those that differ from the usual ones."""
-
-    name = serializers.CharField()
-    label = serializers.CharField()  # type: ignore[assignment]
-    help = serializers.CharField()
-    base_model = serializers.CharField()
-    options = serializers.DictField()
-
-
-class PresetsSerializer(serializers.Serializer[Any]):
-    """All presets."""
-
-    results = PresetSerializer(many=True)
-
-
-class PreflightFindingSerializer(serializers.Serializer[Any]):
-    """Something to know before a training is started."""
-
-    code = serializers.CharField()
-    level = serializers.ChoiceField(choices=["stop", "warn", "note"])
-    message = serializers.CharField()
-    hint = serializers.CharField()
-
-
-class CardSerializer(serializers.Serializer[Any]):
-    """What a training would take on one class of cards; `seconds` are the most it may take."""
-
-    gpu_class = serializers.CharField()
-    name = serializers.CharField()
-    workers = serializers.IntegerField()
-    memory_mb = serializers.IntegerField(allow_null=True)
-    needed_mb = serializers.IntegerField(allow_null=True)
-    largest_batch = serializers.IntegerField(allow_null=True)
-    seconds = serializers.FloatField(allow_null=True)
-    is_rough = serializers.BooleanField()
-    cost = serializers.FloatField(allow_null=True)
-
-
-class PreflightSerializer(serializers.Serializer[Any]):
-    """Whether a training would be taken, and what it would take."""
-
-    is_ready = serializers.BooleanField()
-    findings = serializers.SerializerMethodField()
-    cards = CardSerializer(many=True)
-    currency = serializers.SerializerMethodField()
-
-    @extend_schema_field(PreflightFindingSerializer(many=True))
-    def get_findings(self, found: Preflight) -> list[dict[str, Any]]:
-        """Return them with their sentences in the reader's language."""
-        return [finding.as_json() for finding in found.findings]
-
-    def get_currency(self, _found: Preflight) -> str:
-        """Return the currency of the costs."""
-        return str(settings.CURRENCY)
 
 
 class EpochSerializer(serializers.Serializer[Any]):

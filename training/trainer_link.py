@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from training.messages import LineReader, Message, ProtocolError, Spec, encode
+from training.messages import Message, ProtocolError, Spec
 from training.trainer_process import kill_group
+from training.wire import LineReader, encode
 
 _CHUNK = 65_536
 

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import ApiToken, IdempotentAnswer, User
-from jobs.models import StreamTicket
+from jobs.models import EndNotice, StreamTicket
 from projects.models import Membership, Project
 from tests import factories
 
@@ -32,7 +32,14 @@ SHOWN_ELSEWHERE = {
     "importsecret",
 }
 #: What only superusers come near, and what they may do with it.
-FOR_SUPERUSERS = {User: "ac", Group: "acd", ApiToken: "d", IdempotentAnswer: "", StreamTicket: ""}
+FOR_SUPERUSERS = {
+    User: "ac",
+    Group: "acd",
+    ApiToken: "d",
+    IdempotentAnswer: "",
+    StreamTicket: "",
+    EndNotice: "",
+}
 
 
 def registered() -> list[Any]:

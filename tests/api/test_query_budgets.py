@@ -22,6 +22,7 @@ ALLOWED: dict[str, int] = {}
 _TWO_RUNS = "?run={training-runs}&run={other-runs}"
 QUERIES = {
     "api/v1/dataset-versions/<uuid:pk>/compare/": "?with={dataset-versions}",
+    "api/v1/training-presets/": "?dataset_version={dataset-versions}",
     "api/v1/training-runs/compare/": _TWO_RUNS,
     "projects/<uuid:project_id>/training-runs/compare/": _TWO_RUNS,
 }

@@ -4,12 +4,19 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from pathlib import Path, PurePosixPath
 from random import Random
+from typing import Any
+from zipfile import is_zipfile
 
+from datasets.formats.base import is_picture
 from tests.datasets import samples
+from tests.datasets.test_real_sets import SETS
 from tests.storage.zips import Content, zip_of
 
 Files = dict[str, Content]
+
+_TAGS = json.dumps([{"id": "t", "name": "lon", "type": "Regular", "imageCount": 4}])
 
 #: Words that readers of numbers, names and documents trip over.
 _WORDS = (
@@ -26,7 +33,10 @@ _NAMES = (
 
 
 def originals() -> list[Files]:
-    """Return the files of one small set in each format that is understood."""
+    """Return one small set in each format that is understood, and a cut of each set of others.
+
+    Where the shared sets are not there, a seed makes another archive than where they are.
+    """
     pictures: Files = {f"images/p{n}.jpg": samples.jpeg((40 + n, 30)) for n in range(4)}
     yolo: Files = {
         **pictures,
@@ -38,7 +48,21 @@ def originals() -> list[Files]:
     names = [{"id": 1, "name": "lon"}, {"id": 2, "name": "chai"}]
     coco = json.dumps({"images": images, "annotations": boxes, "categories": names})
     voc: Files = {f"annotations/p{n}.xml": _voc(n) for n in range(4)}
-    return [yolo, {**pictures, "instances.json": coco}, {**pictures, **voc}]
+    saved: Files = {"images.json": json.dumps([_saved(n) for n in range(4)]), "tags.json": _TAGS}
+    own = [yolo, {**pictures, "instances.json": coco}, {**pictures, **voc}, {**pictures, **saved}]
+    return own + [cut(path) for path in sorted(SETS.glob("wild/*.zip")) if is_zipfile(path)]
+
+
+def cut(path: Path, pictures: int = 3) -> Files:
+    """Return the smallest pictures of an archive, their labels, and what describes the whole."""
+    with zipfile.ZipFile(path) as archive:
+        sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+        labels = {_stem(name): name for name in sizes if name.endswith((".txt", ".xml"))}
+        shown = [name for name in sizes if is_picture(name) and _stem(name) in labels]
+        kept = sorted(shown, key=lambda name: sizes[name])[:pictures]
+        texts = [*(labels[_stem(name)] for name in kept), *(n for n in sizes if n.endswith("yaml"))]
+        found: Files = {name: archive.read(name) for name in kept}
+        return found | {name: archive.read(name).decode() for name in texts}
 
 
 def mutated(seed: int, sets: list[Files]) -> bytes:
@@ -49,6 +73,23 @@ def mutated(seed: int, sets: list[Files]) -> bytes:
         random.choice(_OF_FILES)(random, files)
     data = _zipped(files)
     return random.choice(_OF_BYTES)(random, data) if random.random() < 0.4 else data
+
+
+def _stem(path: str) -> str:
+    return PurePosixPath(path).stem
+
+
+def _saved(number: int) -> dict[str, Any]:
+    """Return a picture as Custom Vision's API lists it, and as people save it."""
+    sides = {"left": 0.1, "top": 0.2, "width": 0.3, "height": 0.4}
+    return {
+        "id": f"p{number}",
+        "width": 40 + number,
+        "height": 30,
+        "originalImageUri": f"https://store.invalid/c/p{number}?sig=secret",
+        "tags": [{"tagId": "t", "tagName": "lon"}],
+        "regions": [{"regionId": "r", "tagId": "t", "tagName": "lon", **sides}],
+    }
 
 
 def _voc(number: int) -> str:

@@ -11,17 +11,28 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
+from datasets.models import Picture
 from datasets.picture_pool import PicturePool
 from datasets.pictures import PictureRefused, PreparedPicture
 from datasets.problems import Problems
 from datasets.sources.zip import ZipSource
 from jobs.errors import UserError
+from jobs.states import Status
+from tests.datasets import samples
 from tests.datasets.fuzzing import mutated, originals
+from tests.datasets.importing import Bring
 from tests.datasets.said import assert_said
+from tests.storage.zips import zip_of
 
 _MUTATIONS = int(os.environ.get("FUZZ_MUTATIONS", "500"))
 _SEEDS_A_TEST = 50
+#: Sets that we make ourselves; behind them come cuts of the shared ones.
+_OWN = 4
+#: Archives that are imported whole, as a worker does.
+_IMPORTS = 16
+_OF_SERVERS = {"valkey", "run"}
 #: What one archive of some kilobytes may take.
 _SECONDS, _MOST_MEMORY = 20, 300 * 1024 * 1024
 
@@ -64,6 +75,55 @@ def test_most_mutations_still_say_something(pool: PicturePool) -> None:
     read = [_read(mutated(seed, sets), pool) for seed in range(80)]
     assert sum(pictures > 0 for pictures in read) > 30
     assert sum(pictures == 0 for pictures in read) > 5
+
+
+@pytest.mark.parametrize("name", ["own", "of others"])
+def test_each_set_that_is_mutated_is_a_good_one(name: str, pool: PicturePool) -> None:
+    sets = originals()
+    chosen = sets[:_OWN] if name == "own" else sets[_OWN:]
+    if not chosen:
+        pytest.skip("the shared data sets are not here")
+    assert all(_read(zip_of(files), pool) >= 3 for files in chosen)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_imports_write_what_their_rows_name_and_no_other_file(bring: Bring, folder: Path) -> None:
+    sets = originals()
+    escapes = {"../out.txt": b"", "images/../../out.jpg": samples.jpeg()}
+    archives = [mutated(seed, sets) for seed in range(_IMPORTS)]
+    before, outside = _files(), _around()
+    statuses = set()
+    for number, data in enumerate([*archives, zip_of({**sets[0], **escapes})]):
+        job = bring(data, dataset_name=f"{number}")
+        statuses.add(job.status)
+        assert job.status == Status.SUCCEEDED or job.error["code"] != "internal"
+        assert _files() - before == _named()
+    assert statuses == {Status.SUCCEEDED, Status.FAILED}
+    assert _around() == outside
+    assert [path.name for path in sorted(folder.rglob("*"))] == ["a", "b"]
+
+
+def _files() -> set[Path]:
+    """Return all files of the data home but those of the servers."""
+    home = Path(settings.HOME)
+    found = {path for path in home.rglob("*") if path.is_file()}
+    return {path for path in found if path.relative_to(home).parts[0] not in _OF_SERVERS
+            and "sqlite3" not in path.name}  # fmt: skip
+
+
+def _named() -> set[Path]:
+    """Return the files that rows name."""
+    images = Path(settings.HOME) / "storage" / "images"
+    rows = Picture.objects.values_list("file", "thumbnail")
+    return {images / name for row in rows for name in row}
+
+
+def _around() -> set[str]:
+    """Return what lies where a name that points outside would lead."""
+    above = [Path(settings.HOME).parent, Path(settings.HOME).parent.parent]
+    return {str(path) for parent in above for path in parent.glob("*out*")} | {
+        str(path) for path in (Path("/abs.txt"), Path("/out.txt")) if path.exists()
+    }
 
 
 def _read(data: bytes, pool: PicturePool) -> int:

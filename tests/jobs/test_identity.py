@@ -82,6 +82,7 @@ def test_what_a_dead_worker_held_is_taken_back_at_once_and_nothing_else(
     transitions.request_cancel(unwanted)
     assert take_back_from_the_dead() == 0
     process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # dead, and not collected yet
 
     assert take_back_from_the_dead() == 3
 

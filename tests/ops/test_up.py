@@ -110,7 +110,9 @@ def test_gives_up_with_a_reason_where_a_program_cannot_start(home: Path, tmp_pat
     assert "      web | no web today\n" in broken.complained
     log = home / "log" / "web.log"
     assert f"CommandError: web does not start; see {log}\n" in broken.complained
-    assert log.read_text().splitlines() == ["no web today"] * 3
+    said = log.read_text().splitlines()
+    # A busy machine may let it try once more.
+    assert set(said) == {"no web today"} and 3 <= len(said) <= 4
 
 
 def test_a_production_without_its_secrets_does_not_start(home: Path) -> None:

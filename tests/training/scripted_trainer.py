@@ -7,6 +7,7 @@ other.
 
 The script is a JSON file: a list with one entry for each start, the last one for all that follow.
     epochs    seconds that an epoch takes (default 0.02)
+    batch     what it uses in place of what it was told, as where it had to halve it
     after     the epoch after which it goes wrong (default: never)
     fail      the `failed` that it says then: code, detail, batch
     signal    the signal that it sends itself then
@@ -27,7 +28,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from training.messages import LineReader, Message, Resume, Spec, encode
+from training.messages import Message, Resume, Spec
+from training.wire import LineReader, encode
 
 TOLD = {"lr": 0.01, "images_per_second": 10.0, "gpu_memory_mb": None}
 FIGURES = {"precision": 0.5, "recall": 0.5, "map50": 0.5, "map50_95": 0.3}
@@ -75,7 +77,7 @@ class Trainer:
         for epoch in range(begun, 0 if is_over else int(spec.options["epochs"]) + 1):
             if epoch == self.script.get("after", -1) + 1:
                 self.go_wrong()
-            self.epoch(spec, epoch, batch)
+            self.epoch(spec, epoch, int(self.script.get("batch", batch)))
             last = epoch
             if self.stop.is_set():
                 break

@@ -6,15 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.messages import (
-    MAX_LINE,
-    Data,
-    LineReader,
-    ProtocolError,
-    Resume,
-    Spec,
-    encode,
-)
+from training.messages import Data, ProtocolError, Resume, Spec
+from training.wire import MAX_LINE, LineReader, encode
 
 
 def spec(**changes):

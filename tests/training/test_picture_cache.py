@@ -149,6 +149,17 @@ class TestRoom:
         cache.make_room(3 * SIZE)
         assert entries(root) == names("a")
 
+    def test_is_not_taken_from_what_was_just_asked_for(self, root: Path, tmp_path: Path) -> None:
+        cache = opened(root, 3)
+        self.fill(cache, tmp_path, "a", "b", "c")
+        for name in "abc":
+            os.utime(root / key(name).path, (0, 1000))
+        began = time.time() - 1
+        assert cache.touch(key("a"))
+        assert not cache.touch(key("d"))
+        cache.make_room(100 * SIZE, before=began)
+        assert entries(root) == names("a")
+
     def test_that_is_not_there_keeps_nothing_from_a_run(self, root: Path, tmp_path: Path) -> None:
         cache = opened(root, 2)
         for name in "abcde":

@@ -20,6 +20,7 @@ from projects.services import delete_project
 from tests.training.conftest import Scripted
 from training import epochs, leftovers, process, quarantine, services, storing, supervisor
 from training.models import Checkpoint, TrainingRun, weights_storage
+from training.resuming import batch_in_use
 from training.tasks import run_training
 
 OUT = {"code": "out_of_memory", "detail": "CUDA out of memory", "batch": 8}
@@ -77,6 +78,15 @@ class TestMemoryRunsOut:
         assert run.error == {"code": "out_of_memory", "params": {"batch": 4}}
         assert run.epoch == 5
         assert len(scripted.told()) == 2
+
+    def test_in_the_first_epoch_and_what_the_library_made_of_it_is_noted(
+        self, scripted: Scripted
+    ) -> None:
+        halved = {"batch": 2, "after": 3}
+        run = scripted.work(scripted.begin({**halved, "signal": int(signal.SIGKILL)}))
+
+        assert (run.options["batch"], run.environment["batch"]) == (8, 2)
+        assert batch_in_use(run) == 2
 
     def test_before_the_first_epoch_is_over(self, scripted: Scripted) -> None:
         run = scripted.work(scripted.begin({"after": 0, "fail": {**OUT, "batch": 2}}, {}))
@@ -413,11 +423,12 @@ def test_an_epoch_that_was_told_before_the_end_is_committed(
 
     monkeypatch.setattr(kind, "save", slowly)
     run = scripted.begin({"epochs": 0.05}, epochs=500)
-    when(run, 2, identity.leaving.set)
+    when(run, 2, identity.leave)
     try:
         run = scripted.work(run)
     finally:
         identity.leaving.clear()
+        identity.giving_back.clear()
 
     assert (run.status, run.losses) == (Status.QUEUED, 0)
     assert_whole(run, run.epoch)

@@ -19,11 +19,12 @@ from tests.training.trainer_driver import (
     Trainer,
     draw_dataset,
     make_spec,
+    prepare_pictures,
     train,
     watch_programs,
 )
 from training.messages import Data, Resume
-from training.options import OPTIONS
+from training.trainer_arguments import OPTION_NAMES
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -281,6 +282,7 @@ def still(tmp_path_factory):
             picture.save(data / "images" / split / f"{number}.jpg")
             label = data / "labels" / split / f"{number}.txt"
             label.write_text("0 0.33333 0.33333 0.6 0.6")
+    prepare_pictures(data / "images", size=96)
     options = {"epochs": 20, "patience": PATIENCE, "optimizer": "SGD", "lr0": 1e-6}
 
     def make(name, **more):
@@ -450,6 +452,6 @@ def test_pretrained_weights_learn_where_none_would(config, data, tmp_path):
 
 
 def test_the_options_reach_the_library(full):
-    assert set(OPTIONS) <= set(
+    assert set(OPTION_NAMES) <= set(
         (work_of(full) / "out/args.yaml").read_text().replace(":", " ").split()
     )

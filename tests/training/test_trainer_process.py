@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from tests.training.trainer_driver import ROOT, environment, start_program
-from training.messages import encode
 from training.trainer_link import accept_one
+from training.wire import encode
 
 SECONDS = 20.0
 

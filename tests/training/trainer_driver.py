@@ -15,9 +15,10 @@ from typing import Any, Self
 
 from PIL import Image, ImageDraw
 
-from training.messages import Data, LineReader, Message, Spec, encode
+from training.messages import Data, Message, Spec
 from training.options import default_options, to_train_arguments
 from training.pixels import SUFFIX, Form, Head, file_content, fitted
+from training.wire import LineReader, encode
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ['đỏ: "to" 🥤', "xanh lá's #2", "xanh dương"]

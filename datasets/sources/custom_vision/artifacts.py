@@ -1,7 +1,5 @@
 """Fetches pictures of private networks: their addresses are paths, and the API hands them out."""
 
-from urllib.parse import urlsplit
-
 from datasets.sources.base import SourceLost
 from datasets.sources.custom_vision.calls import (
     THROTTLED,
@@ -53,12 +51,3 @@ class ArtifactClient:
                 # They were waited for, long enough: it is not this picture.
                 raise SourceLost("custom_vision_throttled") from None
             raise failure(refused.status, refused.seconds) from None
-
-
-def is_relative(uri: str) -> bool:
-    """Tell whether an address names only a path, as projects in private networks give it."""
-    try:
-        url = urlsplit(uri)
-    except ValueError:
-        return False
-    return bool(uri) and not url.scheme and not url.netloc

@@ -185,16 +185,11 @@ class Calls:
     def _receive(self, response: requests.Response, *_: Any, **__: Any) -> None:
         """Take an answer as it comes, before the SDK does: within bounds."""
         self._here.last = response
-        if int(response.headers.get("Content-Length") or 0) > MAX_BYTES:
-            raise AnswerTooLarge
-        deadline, content = time.monotonic() + _DEADLINE, bytearray()
-        for chunk in response.iter_content(_CHUNK):
-            content += chunk
-            if len(content) > MAX_BYTES:
-                raise AnswerTooLarge
-            if time.monotonic() > deadline:
-                raise AnswerTooSlow
-        response._content = bytes(content)
+        try:
+            response._content = _content(response)
+        except (AnswerTooLarge, AnswerTooSlow):
+            response.close()
+            raise
 
     def _status(self) -> int:
         """Return the status of this thread's last answer; 0 where there was none."""
@@ -212,6 +207,19 @@ class Calls:
             return max(0.0, parsedate_to_datetime(asked).timestamp() - time.time())
         except (TypeError, ValueError, OverflowError):
             return None
+
+
+def _content(response: requests.Response) -> bytes:
+    if int(response.headers.get("Content-Length") or 0) > MAX_BYTES:
+        raise AnswerTooLarge
+    deadline, content = time.monotonic() + _DEADLINE, bytearray()
+    for chunk in response.iter_content(_CHUNK):
+        content += chunk
+        if len(content) > MAX_BYTES:
+            raise AnswerTooLarge
+        if time.monotonic() > deadline:
+            raise AnswerTooSlow
+    return bytes(content)
 
 
 def _reason(status: int) -> UserError:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from datasets.sources.custom_vision.artifacts import ArtifactClient, is_relative
 from datasets.sources.custom_vision.calls import RATE, BrokenAnswer
 from datasets.sources.custom_vision.downloads import CONNECTIONS, PictureClient
+from datasets.sources.custom_vision.fetcher import Fetcher, is_relative
 from datasets.sources.custom_vision.remote import Counts, RemoteTag
 from datasets.sources.custom_vision.service import MAX_PAGE, Service
 from datasets.sources.custom_vision.tries import LinkExpired
@@ -90,20 +90,19 @@ def _fetched(service: Service, pictures: PictureClient, patience: float) -> _Sam
     except BrokenAnswer:
         return _Sample((), 0.0, is_private=False)
     uris = [image.uri for image in page if image]
-    is_private = any(map(is_relative, uris))
-    client = ArtifactClient(service) if is_private else pictures
+    fetcher = Fetcher(service, pictures)
     threads = ThreadPoolExecutor(_SAMPLE, thread_name_prefix="sample")
     began = time.monotonic()
-    futures = [threads.submit(client.fetch, uri) for uri in uris]
+    futures = [threads.submit(fetcher.fetch, uri) for uri in uris]
     done, _ = wait(futures, timeout=patience)
-    client.stop()
+    fetcher.stop()
     threads.shutdown(wait=False, cancel_futures=True)
     took = time.monotonic() - began
     for future in done:
         if error := future.exception():
             _tell(error)
     sizes = [len(future.result()) for future in done if not future.exception()]
-    return _Sample(sizes, took, is_private)
+    return _Sample(sizes, took, is_private=any(map(is_relative, uris)))
 
 
 def _tell(error: BaseException) -> None:

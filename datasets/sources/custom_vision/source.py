@@ -8,9 +8,9 @@ from typing import Any, Self
 from datasets import names
 from datasets.problems import Problems
 from datasets.sources.base import Counted, PictureRecord, SourceLost
-from datasets.sources.custom_vision.artifacts import ArtifactClient, is_relative
 from datasets.sources.custom_vision.baselines import published
 from datasets.sources.custom_vision.downloads import PictureClient
+from datasets.sources.custom_vision.fetcher import Fetcher
 from datasets.sources.custom_vision.labels import GENERAL_PRODUCT, NEGATIVE, Labels
 from datasets.sources.custom_vision.listing import Listing
 from datasets.sources.custom_vision.pages import Pages
@@ -57,8 +57,7 @@ class CustomVisionSource:
             UserError: why it cannot be imported.
         """
         self.problems = Problems()
-        self._service, self._pictures, self._known = service, pictures, known
-        self._artifacts, self._before_wait = ArtifactClient(service), before_wait
+        self._service, self._known, self._before_wait = service, known, before_wait
         self._include_untagged = include_untagged
         self._project, self._counts = service.project(), service.counts()
         self._labels = Labels(service.tags(), self.problems)
@@ -69,7 +68,8 @@ class CustomVisionSource:
         self.layout = self._describe()
         self._report_choices()
         self.baselines: list[Baseline] = []
-        self._prefetch = Prefetch(self._fetch, self._renewed, before_wait)
+        self._fetcher = Fetcher(service, pictures)
+        self._prefetch = Prefetch(self._fetcher.fetch, self._renewed, before_wait)
         self._listing = Listing(service, self._counts, include_untagged=include_untagged)
         self._pages = Pages(self._listing)
         self._waiting: deque[PictureRecord] = deque()
@@ -84,8 +84,7 @@ class CustomVisionSource:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._pictures.stop()
-        self._artifacts.stop()
+        self._fetcher.stop()
         self._pages.end()
         self._prefetch.end()
 
@@ -178,10 +177,6 @@ class CustomVisionSource:
             turn_unknown=True,
             problems=frozenset(odd),
         )
-
-    def _fetch(self, uri: str) -> bytes:
-        client = self._artifacts if is_relative(uri) else self._pictures
-        return client.fetch(uri)
 
     def _renewed(self, ids: Sequence[str]) -> dict[str, str]:
         """Return fresh addresses (Service.again).
