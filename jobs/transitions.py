@@ -210,7 +210,7 @@ def take_back(
     """
     silent = lease_is_over() if only_if_expired else Q()
     with transaction.atomic():
-        row = _locked(type(job), silent, pk=job.pk, attempt=job.attempt, status__in=HELD)
+        row = _locked(type(job), silent, status__in=HELD, **_fence(job))
         if row is None:
             return None
         losses = row.losses + 1 if counts_as_loss else row.losses
@@ -254,7 +254,15 @@ def _move(job: Job, to: Status, sources: frozenset[Status], **fields: Any) -> bo
 
 
 def _rows(job: Job) -> Any:
-    return type(job)._default_manager.filter(pk=job.pk, attempt=job.attempt)
+    return type(job)._default_manager.filter(**_fence(job))
+
+
+def _fence(job: Job) -> dict[str, Any]:
+    """Return what the row of a job says while it is as believed.
+
+    The worker too: a database put back to an older state gives the same attempt out again.
+    """
+    return {"pk": job.pk, "attempt": job.attempt, "worker": job.worker}
 
 
 def _mine(job: Job) -> Any:

@@ -419,8 +419,12 @@ class TestLeftovers:
         leftovers.remove_unowned_weights(older_than=timedelta(0))
         assert weights_storage().exists(name)
 
-    def test_of_runs_that_are_gone_go_too(self, run: TrainingRun) -> None:
+    def test_of_runs_that_the_database_does_not_know_stay_for_a_month(
+        self, run: TrainingRun
+    ) -> None:
         name = self.lost(run)
         run.delete()
         leftovers.remove_unowned_weights(older_than=timedelta(0))
+        assert weights_storage().exists(name)
+        leftovers.remove_unowned_weights(of_no_run=timedelta(0))
         assert not weights_storage().exists(name)

@@ -396,7 +396,7 @@ class TestAPersonDecides:
         assert not Checkpoint.objects.exists()
         # What was just being stored when the rows went is found by the next look.
         assert len(weights_storage().listdir(name)[1]) <= 2
-        leftovers.remove_unowned_weights(older_than=timedelta(0))
+        leftovers.remove_unowned_weights(of_no_run=timedelta(0))
         assert weights_storage().listdir(name)[1] == []
 
 
