@@ -79,10 +79,9 @@ class _Keeper:
         self.reporter.flush_if_due(now=now)
 
     def _look_for_wishes(self) -> None:
-        rows = type(self.job)._default_manager.filter(pk=self.job.pk, attempt=self.job.attempt)
         may_pause = isinstance(self.job, PausableJob)
         wishes = ["cancel_requested_at", *(["paused_at"] if may_pause else [])]
-        row = rows.values("status", *wishes).first()
+        row = transitions.rows_of(self.job).values("status", *wishes).first()
         if row is None or row["status"] not in HELD:
             raise LeaseLost
         if row["status"] == Status.STOPPING:

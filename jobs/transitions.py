@@ -153,7 +153,7 @@ def request_cancel(job: Job) -> None:
         if row.status == Status.QUEUED:
             move(row, Status.CANCELED, **wish)
         else:
-            _rows(row).update(**wish)
+            rows_of(row).update(**wish)
     job.refresh_from_db()
 
 
@@ -244,7 +244,7 @@ def _move(job: Job, to: Status, sources: frozenset[Status], **fields: Any) -> bo
         fields = {"finished_at": None, "lease_until": NO_LEASE, "queued_at": Now(), **fields}
     with transaction.atomic():
         fields["last_seq"] = F("last_seq") + 1
-        rows = _rows(job).filter(status__in=sources).update(status=to, **fields)
+        rows = rows_of(job).filter(status__in=sources).update(status=to, **fields)
         if rows:
             job.refresh_from_db()
             _record_status(job)
@@ -253,7 +253,8 @@ def _move(job: Job, to: Status, sources: frozenset[Status], **fields: Any) -> bo
     return bool(rows)
 
 
-def _rows(job: Job) -> Any:
+def rows_of(job: Job) -> Any:
+    """Return the row of a job as a queryset: empty where it is another attempt's by now."""
     return type(job)._default_manager.filter(**_fence(job))
 
 
@@ -266,7 +267,7 @@ def _fence(job: Job) -> dict[str, Any]:
 
 
 def _mine(job: Job) -> Any:
-    return _rows(job).filter(status__in=HELD)
+    return rows_of(job).filter(status__in=HELD)
 
 
 def _locked(model: type[J], *conditions: Q, **lookup: Any) -> J | None:
@@ -287,7 +288,7 @@ def _not_paused(job: Job) -> dict[str, None]:
 
 def _record_pause(job: PausableJob, **fields: Any) -> None:
     """Write that a job is laid aside, or is not any more; its status stays as it is."""
-    _rows(job).update(last_seq=F("last_seq") + 1, **fields)
+    rows_of(job).update(last_seq=F("last_seq") + 1, **fields)
     job.refresh_from_db()
     _record_status(job, is_paused=job.paused_at is not None)
 

@@ -79,7 +79,7 @@ def _store_model(run: TrainingRun, path: Path, done: Message) -> TrainedModel:
     with path.open("rb") as file:
         sha256 = checkpoints.file_sha256(file)
         file.seek(0)
-        name = weights_storage().save(f"models/{run.pk}-{run.attempt}.pt", File(file))
+        name = weights_storage().save(f"models/{run.pk}-{run.attempt}-{sha256[:12]}.pt", File(file))
     version = run.dataset_version
     model = TrainedModel(
         project_id=run.project_id,

@@ -66,7 +66,7 @@ class _Attempt:
         self.run = run
         self.reporter = reporter
         self.folder = folder
-        self.teller = Teller(run, reporter, used=persist(lambda: epochs.seconds_of(run)))
+        self.teller = Teller(run, reporter, **persist(lambda: epochs.seconds_of(run)))
         self.heard_at = time.monotonic()
         self.is_stop_sent = False
         self.committer = Committer(run, reporter)
@@ -187,13 +187,13 @@ class _Attempt:
                 message = trainer.receive(_LISTEN_SECONDS)
             except TrainerGone:
                 raise self._gone(trainer) from None
-            if message is None:
-                self._check_silence()
-            elif message["type"] == "done":
+            if message is not None and message["type"] == "done":
                 self.committer.finish(self._check)
                 return message
-            else:
+            if message is not None:
                 self._hear(message)
+            # Lines alone are no progress: what hangs may still write them.
+            self._check_silence()
 
     def _check(self) -> None:
         """Leave where nobody wants this attempt any more, or nobody can be asked."""

@@ -42,7 +42,8 @@ def transactional_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[
 @pytest.fixture(autouse=True)
 def _no_quarantine() -> Any:
     yield
-    quarantine._file().unlink(missing_ok=True)
+    for reason in ("device_failed", "disk_full"):
+        quarantine._file(reason).unlink(missing_ok=True)
 
 
 def assert_whole(run: TrainingRun, wanted: int = 10) -> None:
@@ -204,8 +205,8 @@ class TestTheHostFails:
     def test_a_note_that_the_full_disk_cut_short_counts_too(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        quarantine._file().parent.mkdir(parents=True, exist_ok=True)
-        quarantine._file().write_text("")
+        quarantine._file("disk_full").parent.mkdir(parents=True, exist_ok=True)
+        quarantine._file("disk_full").write_text("")
         monkeypatch.setattr(quarantine, "RESERVE_BYTES", 1 << 60)
         assert quarantine.refusal() == "disk_full"
 
