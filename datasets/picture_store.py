@@ -140,7 +140,9 @@ class PictureStore:
                 self.refused[item.sha256] = result.code
                 self.problems.add(result.code, item.key)
             else:
-                yield item, result, hashlib.sha256(result.content).hexdigest()
+                is_same = result.content == item.data
+                digest = item.sha256 if is_same else hashlib.sha256(result.content).hexdigest()
+                yield item, result, digest
 
     def _report(self, notes: Iterable[str], key: str) -> None:
         for note in notes:

@@ -50,7 +50,7 @@ class _Keeper:
     def run(self) -> None:
         """Tick until the job is done or lost."""
         while not self.done.is_set() and not self.reporter.lost.is_set():
-            self.reporter.wake.wait(min(self.poll_seconds, _LONGEST_WAIT))
+            self.reporter.wake.wait(min(self.poll_seconds, _LONGEST_WAIT, self.reporter.due_in()))
             # A breath, so that lines that come close together make one write.
             self.done.wait(_BREATH_SECONDS)
             try:
