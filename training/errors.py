@@ -177,6 +177,26 @@ register(
     _("A batch of {fits} is on the safe side."),
 )
 register(
+    "batch_failed_before",
+    _("Such a training ran out of memory on {card} before, with a batch of {failed}."),
+    _("A batch of {fits} should fit."),
+)
+register(
+    "no_batch_fits",
+    _("{card} ({memory_gb} GB) has too little memory for this training, whatever the batch."),
+    _("Choose smaller images or a smaller base model."),
+)
+register(
+    "large_on_cpu",
+    _("Only workers without a graphics card take trainings now; a large model takes very long."),
+    _("Choose a nano or small model, or ask your administrator for a worker with a card."),
+)
+register(
+    "frozen_from_scratch",
+    _("A model from scratch knows nothing yet: its {layers} frozen layers would never learn."),
+    _("Set the frozen layers to 0, or choose a pretrained model."),
+)
+register(
     "card_failed",
     _("A training failed on the card of this worker; it takes none until the card answers."),
     _("Look at it with nvidia-smi; it may need a reboot. The worker looks again every minute."),

@@ -53,8 +53,10 @@ class CardSerializer(serializers.Serializer[Any]):
     memory_mb = serializers.IntegerField(allow_null=True)
     needed_mb = serializers.IntegerField(allow_null=True)
     largest_batch = serializers.IntegerField(allow_null=True)
+    failed_batch = serializers.IntegerField(allow_null=True)
     seconds = serializers.FloatField(allow_null=True)
     is_rough = serializers.BooleanField()
+    is_limited = serializers.BooleanField()
     cost = serializers.FloatField(allow_null=True)
 
 

@@ -55,7 +55,7 @@ def start_run(
     check_version(project, dataset_version)
     _check_start_model(project, start_model)
     with transaction.atomic():
-        _check_room(project.pk)
+        _take_room(project.pk)
         run = TrainingRun.objects.create(
             id=key or uuid4(),
             project=project,
@@ -118,7 +118,7 @@ def resume_run(
     # What we made smaller by ourselves stays so; where it fails again, we may once more.
     adjusted = {name: v for name, v in run.adjusted.items() if name in {"batch", "loader_workers"}}
     with transaction.atomic():
-        _check_room(run.project_id)
+        _take_room(run.project_id)
         if run.paused_at is not None:
             transitions.end_pause(run)
             queue.submit(run)
@@ -219,18 +219,22 @@ def delete_model(*, model: TrainedModel) -> None:
         transaction.on_commit(lambda: storage.delete(name), robust=True)
 
 
-def _check_room(project_id: UUID) -> None:
-    """Refuse a training more where as many of the project wait as may; call it in a transaction.
+def check_room(project_id: UUID) -> None:
+    """Refuse a training more where as many of the project wait as may.
 
     Raises:
         UserError: `too_many_waiting`.
     """
-    if not (most := settings.PROJECT_WAITING):
-        return
-    # Two requests at once would both see room for one.
-    list(Project.objects.select_for_update(no_key=True).filter(pk=project_id).values("pk"))
-    if TrainingRun.objects.waiting().filter(project=project_id).count() >= most:
+    most = settings.PROJECT_WAITING
+    if most and TrainingRun.objects.waiting().filter(project=project_id).count() >= most:
         raise UserError("too_many_waiting", most=most)
+
+
+def _take_room(project_id: UUID) -> None:
+    """Check for room until the end of the transaction: two at once would both see room for one."""
+    if settings.PROJECT_WAITING:
+        list(Project.objects.select_for_update(no_key=True).filter(pk=project_id).values("pk"))
+    check_room(project_id)
 
 
 def _check_start_model(project: Project, model: TrainedModel | None) -> None:
