@@ -231,7 +231,7 @@ class TestBefore:
         make_worker(**CPU)
         assert codes(ahead(project, base_model="yolo11x")) == {"large_on_cpu": "warn"}
         make_worker(**T4)
-        assert codes(ahead(project, base_model="yolo11x")) == {}
+        assert codes(ahead(project, base_model="yolo11x", options={"batch": 4})) == {}
 
     def test_frozen_layers_from_scratch_are_warned_of(self, project: Project) -> None:
         make_worker(**CPU)
