@@ -37,6 +37,8 @@ OFFERED = {
     "device_failed": (["go_on", "finish"], ["go_on"]),
     "diverged": (["lower_rate", "finish"], ["lower_rate"]),
     "data_error": (["import_again", "go_on"], ["import_again", "go_on"]),
+    "version_changed": (["import_again"], ["import_again"]),
+    "stored_file_damaged": (["import_again", "go_on"], ["import_again", "go_on"]),
     "weights_missing": (
         ["from_scratch", "other_base_model", "go_on"],
         ["from_scratch", "other_base_model", "go_on"],
