@@ -20,7 +20,7 @@ class PresetQuerySerializer(ScopedSerializer):
 
 
 class PresetSerializer(serializers.Serializer[Any]):
-    """Settings that suit the data; `options` are those that differ from the usual ones."""
+    """Settings that suit the data; each names the same `options`, so that one replaces another."""
 
     name = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]
