@@ -7,7 +7,7 @@ labels and help are for people who do not know it. Nothing outside this list rea
 from collections.abc import Mapping
 from typing import Any
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from training.base_models import BASE_MODELS
@@ -94,8 +94,8 @@ _ADVANCED = (
         _("Ends in time before so many hours of training and keeps the best model; 0: no limit."),
     ),
     Option(
-        name="amp", label=_("Precision"), type="choice", default="auto", group="advanced",
-        choices=_PRECISIONS,
+        name="amp", label=pgettext_lazy("of numbers", "Precision"), type="choice",
+        default="auto", group="advanced", choices=_PRECISIONS,
         help=_("Automatic computes in 16 bits where that is right: half the memory, and faster."),
     ),
     _number(

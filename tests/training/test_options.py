@@ -202,6 +202,12 @@ def test_the_description_is_enough_to_draw_a_form():
     assert DEFAULT_BASE_MODEL in BASE_MODELS
 
 
+def test_the_precision_of_numbers_is_not_called_like_that_of_a_model():
+    with translation.override("vi"):
+        label = str(OPTIONS["amp"].label)
+        assert label == "Độ chính xác số học (số bit)" != translation.gettext("Precision")
+
+
 def test_help_is_one_sentence_that_does_not_repeat_the_name():
     with translation.override("en"):
         for option in OPTIONS.values():
