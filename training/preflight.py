@@ -13,7 +13,7 @@ from datasets.models import DatasetVersion
 from jobs.errors import UserError, describe
 from projects.models import Project
 from training import experience, memory, services
-from training.base_models import BASE_MODELS, SCRATCH
+from training.base_models import BASE_MODELS
 from training.experience import Wanted
 from training.fleet import workers_for
 from training.gpu_classes import CPU
@@ -104,7 +104,7 @@ def look_ahead(
         options: checked ones, all of them.
         gpu_class: of the card that it is to run on; empty for any.
     """
-    architecture = start_model.architecture if start_model else base_model.removesuffix(SCRATCH)
+    architecture = services.architecture_of(base_model, start_model)
     wanted = Wanted.of(architecture, options)
     images = int(options["epochs"]) * dataset_version.train_images
     limit = float(options["time_limit"]) * 3600

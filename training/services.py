@@ -16,7 +16,7 @@ from jobs import queue, transitions
 from jobs.errors import UserError
 from jobs.states import Status
 from projects.models import Project
-from training.base_models import BASE_MODELS
+from training.base_models import BASE_MODELS, SCRATCH
 from training.models import TrainedModel, TrainingRun
 from training.options import BASIC_NAMES, validate_options
 from training.resuming import validate_changes
@@ -51,7 +51,7 @@ def start_run(
         UserError: the version or the starting model is no use here, or too many trainings wait.
         IntegrityError: there is a run with this key.
     """
-    settings = validate_options(options)
+    settings = validate_options(options, architecture=architecture_of(base_model, start_model))
     check_version(project, dataset_version)
     _check_start_model(project, start_model)
     with transaction.atomic():
@@ -70,6 +70,11 @@ def start_run(
         )
         queue.submit(run)
     return run
+
+
+def architecture_of(base_model: str, start_model: TrainedModel | None) -> str:
+    """Return the network that a training trains, such as `yolo11n`."""
+    return start_model.architecture if start_model else base_model.removesuffix(SCRATCH)
 
 
 def stop_run(*, run: TrainingRun) -> None:

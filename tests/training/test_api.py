@@ -144,6 +144,18 @@ class TestNewRun:
         }
         assert found["epochs"]["detail"] == "Phải nằm giữa 1 và 5000."
 
+    def test_leaves_a_layer_that_learns(
+        self, client: APIClient, body: dict[str, Any], project: Project
+    ) -> None:
+        own = factories.make_model(project, architecture="yolo12s")
+        for base_model in ("yolo12n", str(own.pk)):
+            wanted = {**body, "base_model": base_model, "advanced": {"freeze": 22}}
+            answer = client.post(URL, wanted, format="json")
+            assert answer.status_code == 400
+            assert errors_of(answer)["freeze"]["code"] == "out_of_range"
+        wanted = {**body, "base_model": "yolo12n", "advanced": {"freeze": 21}}
+        assert client.post(URL, wanted, format="json").status_code == 202
+
     def test_shows_the_final_learning_rate_as_itself(
         self, client: APIClient, body: dict[str, Any]
     ) -> None:

@@ -145,6 +145,34 @@ def test_a_pretrained_model_is_offered_first_where_its_weights_are(
     assert default_base_model() == "yolo11n"
 
 
+def test_as_many_layers_may_be_frozen_as_the_chosen_model_has(
+    editor: User, project: Project
+) -> None:
+    client, version = signed_in(editor), make_version(make_dataset(project))
+    own = make_model(project, architecture="yolo12n")
+    check = f"/projects/{project.pk}/training/check/"
+    for base_model in ("yolo12s-scratch", str(own.pk)):
+        form = filled_in(version, base_model=base_model, freeze="22")
+        assert "YOLO12" in client.post(check, form).json()["errors"]["freeze"]
+        answer = client.post(f"/projects/{project.pk}/training/new/", form)
+        assert list(answer.context["form"].errors) == ["freeze"]
+    assert not TrainingRun.objects.exists()
+    assert client.post(check, filled_in(version, freeze="22")).json()["errors"] == {}
+
+
+def test_what_has_no_effect_on_this_data_and_card_is_said(editor: User, project: Project) -> None:
+    client = signed_in(editor)
+    check = f"/projects/{project.pk}/training/check/"
+    one = make_version(make_dataset(project), classes=("can",))
+    make_worker(gpu_class="cpu")
+    assert {"cls_pw", "amp"} <= set(client.post(check, filled_in(one)).json()["no_effect"])
+    make_worker(gpu_class="t4")
+    two = make_version(make_dataset(project))
+    assert not {"cls_pw", "amp"} & set(client.post(check, filled_in(two)).json()["no_effect"])
+    form = filled_in(two, gpu_class="cpu")
+    assert "amp" in client.post(check, form).json()["no_effect"]
+
+
 @pytest.mark.parametrize("action", ["stop", "cancel", "resume"])
 def test_viewers_look_and_outsiders_see_nothing(
     viewer: User, outsider: User, project: Project, action: str

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts.models import User
 from cvtrainer_site import env
@@ -174,7 +174,8 @@ class TestBefore:
         if failed > 16:
             return
         assert codes(found) == {"batch_failed_before": "warn"}
-        told = found.findings[0].as_json()
+        with translation.override("vi"):
+            told = found.findings[0].as_json()
         assert f"{failed} ảnh" in told["message"] and f"{card.largest_batch} ảnh" in told["hint"]
 
     def test_where_not_even_one_picture_fits_no_batch_is_recommended(
@@ -285,6 +286,9 @@ def test_the_api_tells_the_same_and_starts_nothing(
     assert TrainingRun.objects.count() == before
     wrong = api(editor).post(address, {**body, "epochs": 0}, format="json")
     assert wrong.status_code == 400 and wrong.json()["errors"][0]["field"] == "epochs"
+    frozen = {**body, "base_model": "yolo12n", "advanced": {"freeze": 22}}
+    wrong = api(editor).post(address, frozen, format="json")
+    assert wrong.status_code == 400 and wrong.json()["errors"][0]["field"] == "freeze"
     assert api(viewer).post(address, body, format="json").status_code == 403
 
 

@@ -125,6 +125,16 @@ def test_pages_that_are_offered_are_there(
         assert browser.get(offered["url"]).status_code == 200
 
 
+def test_a_button_for_settings_that_are_refused_now_says_so(project: Project, editor: User) -> None:
+    run = failed(project, "trainer_failed", base_model="yolo12n")
+    TrainingRun.objects.filter(pk=run.pk).update(options={**run.options, "freeze": 22})
+    browser = Client()
+    browser.force_login(editor)
+    answer = browser.post(f"/training-runs/{run.pk}/remedy/", {"code": "start_anew"}, follow=True)
+    assert answer.status_code == 200 and "YOLO12" in str(next(iter(answer.context["messages"])))
+    assert TrainingRun.objects.count() == 1
+
+
 class TestWhatTheyDo:
     def test_half_the_batch_that_was_used(self, client: APIClient, project: Project) -> None:
         run = failed(project, "out_of_memory")
