@@ -167,6 +167,12 @@ register(
     status=409,
 )
 register(
+    "priority_for_staff",
+    _("A priority above 0 goes before the trainings of all projects; only administrators give it."),
+    _("Leave it at 0, or below to let others go first; ask your administrator for more."),
+    status=403,
+)
+register(
     "batch_too_large",
     _("A batch of {batch} needs about {needed_gb} GB; {card} has {memory_gb} GB."),
     _("A batch of {fits} should fit."),

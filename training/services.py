@@ -44,14 +44,17 @@ def start_run(
         key: the run's id, from a form that may be sent twice; the second insert is refused.
         base_model: a name from `training.options`; ignored where `start_model` is given.
         options: parameters as a form or a client sends them; missing ones get their defaults.
+        priority: above 0 goes before the trainings of all projects, below 0 lets them go first.
         gpu_class: of the card that it is to run on; empty for any worker.
 
     Raises:
         InvalidOptionsError: a parameter is unknown or out of its range.
-        UserError: the version or the starting model is no use here, or too many trainings wait.
+        UserError: the version or the starting model is no use here, too many trainings wait, or
+            `priority_for_staff`.
         IntegrityError: there is a run with this key.
     """
     settings = validate_options(options, architecture=architecture_of(base_model, start_model))
+    _check_priority(user, priority)
     check_version(project, dataset_version)
     _check_start_model(project, start_model)
     with transaction.atomic():
@@ -169,7 +172,7 @@ def repeat_run(
         options={**run.used_options, **changed} if changes else run.options,
         name=run.name if changes else _name_again(run),
         start_model=start_model,
-        priority=run.priority,
+        priority=_priority_again(run),
         gpu_class=run.gpu_class,
         key=key,
     )
@@ -186,7 +189,7 @@ def duplicate_run(run: TrainingRun) -> dict[str, Any]:
         "base_model": run.base_model,
         **basic,
         "advanced": options,
-        "priority": run.priority,
+        "priority": _priority_again(run),
         "gpu_class": run.gpu_class,
     }
 
@@ -222,6 +225,23 @@ def delete_model(*, model: TrainedModel) -> None:
     with transaction.atomic():
         model.delete()
         transaction.on_commit(lambda: storage.delete(name), robust=True)
+
+
+def _check_priority(user: User, priority: int) -> None:
+    """Let nobody go before all other projects by themselves.
+
+    Raises:
+        UserError: `priority_for_staff`.
+    """
+    # A token for one project speaks for that project, whoever made it.
+    is_confined = getattr(user, "confined_to_project_id", None) is not None
+    if priority > 0 and (is_confined or not user.is_staff):
+        raise UserError("priority_for_staff")
+
+
+def _priority_again(run: TrainingRun) -> int:
+    """Return the priority of a repetition: to go first is granted to one run, not to its copies."""
+    return min(run.priority, 0)
 
 
 def check_room(project_id: UUID) -> None:

@@ -87,6 +87,14 @@ def test_a_waiting_run_says_what_it_waits_for(
         assert "None" not in text
 
 
+def test_a_priority_is_shown_where_there_is_one(viewer: User, project: Project) -> None:
+    client = signed_in(viewer)
+    for priority, said in ((0, False), (5, True), (-5, True)):
+        run = make_run(project, priority=priority)
+        page = client.get(f"/training-runs/{run.pk}/").content.decode()
+        assert ("data-priority" in page and f"ưu tiên {priority}" in page) == said
+
+
 def test_another_project_s_run_is_not_opened_by_its_key(
     editor: User, project: Project, outsider: User
 ) -> None:
