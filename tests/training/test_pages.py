@@ -16,9 +16,13 @@ from jobs import transitions
 from jobs.states import Status
 from projects.models import Project
 from tests.factories import make_dataset, make_model, make_run, make_version, make_worker
-from training.forms import default_base_model
+from training.forms import default_base_model, plain_number
 from training.models import EpochMetrics, TrainingRun
 from training.options import OPTIONS
+
+NUMBERS = [option for option in OPTIONS.values() if option.type in {"integer", "number"}]
+CHOICES = [option for option in OPTIONS.values() if option.type == "choice"]
+SWITCHES = [option for option in OPTIONS.values() if option.type == "boolean"]
 
 
 def signed_in(user: User) -> Client:
@@ -115,6 +119,56 @@ def test_wrong_values_come_back_beside_their_fields(editor: User, project: Proje
     assert answer.status_code == 422
     assert set(answer.context["form"].errors) == {"epochs", "lr0", "dataset_version"}
     assert not TrainingRun.objects.exists()
+
+
+@pytest.mark.parametrize("option", NUMBERS, ids=lambda option: option.name)
+def test_the_form_takes_the_ends_of_each_range_and_nothing_beyond(
+    editor: User, project: Project, option: Any
+) -> None:
+    client, version = signed_in(editor), make_version(make_dataset(project))
+    path = f"/projects/{project.pk}/training/new/"
+    for end in (option.minimum, option.maximum):
+        answer = client.post(path, filled_in(version, **{option.name: plain_number(end)}))
+        assert answer.status_code == 302, answer.context["form"].errors
+        run = TrainingRun.objects.get(pk=answer["Location"].split("/")[2])
+        assert run.options[option.name] == end
+    step = option.multiple_of if option.type == "integer" else 1e-6
+    for beyond in (option.minimum - 3 * step, option.maximum + step):
+        answer = client.post(path, filled_in(version, **{option.name: plain_number(beyond)}))
+        assert answer.status_code == 422
+        assert list(answer.context["form"].errors) == [option.name]
+        assert "field-error" in answer.content.decode()
+    assert TrainingRun.objects.count() == 2
+
+
+@pytest.mark.parametrize("option", CHOICES, ids=lambda option: option.name)
+def test_the_form_takes_each_choice_and_no_other(
+    editor: User, project: Project, option: Any
+) -> None:
+    client, version = signed_in(editor), make_version(make_dataset(project))
+    path = f"/projects/{project.pk}/training/new/"
+    for value, _label in option.choices:
+        client.post(path, filled_in(version, **{option.name: value}))
+    made = TrainingRun.objects.values_list(f"options__{option.name}", flat=True)
+    assert sorted(made) == sorted(value for value, _label in option.choices)
+    answer = client.post(path, filled_in(version, **{option.name: "another"}))
+    assert answer.status_code == 422 and option.name in answer.context["form"].errors
+
+
+@pytest.mark.parametrize("option", SWITCHES, ids=lambda option: option.name)
+def test_the_form_takes_a_switch_both_ways(editor: User, project: Project, option: Any) -> None:
+    client, version = signed_in(editor), make_version(make_dataset(project))
+    path = f"/projects/{project.pk}/training/new/"
+    form = filled_in(version)
+    form.pop(option.name, None)  # a browser sends nothing for what is off
+    client.post(path, form)
+    client.post(path, {**form, "key": str(uuid4()), option.name: "on"})
+    made = TrainingRun.objects.values_list(f"options__{option.name}", flat=True)
+    assert sorted(made) == [False, True]
+
+
+def test_no_option_is_left_untried() -> None:
+    assert {option.name for option in (*NUMBERS, *CHOICES, *SWITCHES)} == set(OPTIONS)
 
 
 def test_a_version_that_cannot_be_trained_on_is_told_at_its_field(
