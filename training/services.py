@@ -49,14 +49,11 @@ def start_run(
 
     Raises:
         InvalidOptionsError: a parameter is unknown or out of its range.
-        UserError: the version or the starting model is no use here, too many trainings wait, or
-            `priority_for_staff`.
+        UserError: `too_many_waiting`, or what was chosen is not for this project or person.
         IntegrityError: there is a run with this key.
     """
     settings = validate_options(options, architecture=architecture_of(base_model, start_model))
-    _check_priority(user, priority)
-    check_version(project, dataset_version)
-    _check_start_model(project, start_model)
+    _check_wish(project, user, dataset_version, start_model, priority)
     with transaction.atomic():
         _take_room(project.pk)
         run = TrainingRun.objects.create(
@@ -225,6 +222,18 @@ def delete_model(*, model: TrainedModel) -> None:
     with transaction.atomic():
         model.delete()
         transaction.on_commit(lambda: storage.delete(name), robust=True)
+
+
+def _check_wish(
+    project: Project,
+    user: User,
+    version: DatasetVersion,
+    start_model: TrainedModel | None,
+    priority: int,
+) -> None:
+    _check_priority(user, priority)
+    check_version(project, version)
+    _check_start_model(project, start_model)
 
 
 def _check_priority(user: User, priority: int) -> None:
