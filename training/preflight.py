@@ -3,7 +3,7 @@
 Nothing is started or reserved. What has been measured on this installation goes before estimates.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -120,7 +120,7 @@ def look_ahead(
 
 def _refusals(project: Project, version: DatasetVersion) -> Iterator[Finding]:
     """Yield why it would not be taken."""
-    checks = (
+    checks: tuple[Callable[[], None], ...] = (
         lambda: services.check_version(project, version),
         lambda: services.check_room(project.pk),
     )
