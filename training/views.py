@@ -20,6 +20,7 @@ from projects.models import Project
 from projects.pages import current_user, get_project, render_page, require_role
 from training import epochs, services
 from training.models import Checkpoint, TrainedModel, TrainingRun
+from training.option import InvalidOptionsError
 from training.options import OPTIONS, final_learning_rate
 from training.provenance import start_label
 from training.remedies import remedies_for, remedy
@@ -112,6 +113,8 @@ def run_remedy(request: HttpRequest, run_id: UUID) -> HttpResponse:
         run = remedy(run, request.POST.get("code", "")).apply(current_user(request))
     except UserError as error:
         messages.warning(request, f"{error.message} {error.hint}")
+    except InvalidOptionsError as error:  # of an earlier release, which took what this one refuses
+        messages.warning(request, str(error))
     return redirect("training:run_detail", run.pk)
 
 
