@@ -11,14 +11,13 @@ const LONGEST_WAIT = 15;
 /**
  * Follow a job.
  *
- * @param {{slug: string, id: string, after?: number, upTo?: number,
+ * @param {{slug: string, id: string, after?: number,
  *          onFrame: (frame: object) => void,
  *          onState?: (state: "live"|"polling"|"waiting"|"refused"|"ended") => void}} options
- *   `after`: number of the last frame that the page knows already; `upTo`: number of a frame that is
- *   there: an end before it is an old one, after which the job went on.
+ *   `after`: number of the last frame that the page knows already.
  * @returns {{close: () => void, last: () => number}}
  */
-export function followJob({ slug, id, after = 0, upTo = 0, onFrame, onState = () => {} }) {
+export function followJob({ slug, id, after = 0, onFrame, onState = () => {} }) {
   let last = after;
   let socket = null;
   let timer = 0;
@@ -43,7 +42,7 @@ export function followJob({ slug, id, after = 0, upTo = 0, onFrame, onState = ()
     if (frame.seq > last + 1) return false;
     last = frame.seq;
     onFrame(frame);
-    if (frame.type === "status" && ENDED.has(frame.status) && frame.seq >= upTo) stop("ended");
+    if (frame.type === "status" && ENDED.has(frame.status)) stop("ended");
     return true;
   };
 

@@ -10,6 +10,7 @@ from datasets.models import Import
 from jobs import transitions
 from jobs.models import JobEvent
 from projects.models import Project
+from tests.browser.visitor import PHONE
 from tests.factories import make_import
 from tests.services.programs import Programs, free_port
 
@@ -42,6 +43,49 @@ def shown(page: Page, lines: int) -> list[str]:
 
 def expected(lines: int) -> list[str]:
     return [f"line {n}" for n in range(lines)]
+
+
+def test_only_the_newest_lines_are_loaded_until_somebody_asks_for_older_ones(
+    visit: Any, viewer: User, job: Any
+) -> None:
+    tell(job, 0, 1150)
+    progress = {"phase": "read", "done": 1, "total": 2, "percent": 50.0, "eta_seconds": None}
+    transitions.append(job, [(JobEvent.Type.PROGRESS, progress)] * 300)
+    tell(job, 1150, 1200)
+    job.refresh_from_db()
+    visitor = visit(viewer, language="en", width=PHONE)
+    sockets: list[str] = []
+    visitor.page.on("websocket", lambda socket: sockets.append(socket.url))
+    page = visitor.open(f"/imports/{job.pk}/")
+    assert shown(page, 500) == expected(1200)[-500:]
+    assert page.locator("[data-log-count]").inner_text() == "500+"
+    assert sockets[0].endswith(f"?after={job.last_seq}")
+    assert visitor.problems() == []
+
+    older = page.get_by_role("button", name="Older lines")
+    older.click()
+    assert shown(page, 1000) == expected(1200)[-1000:]
+    tell(job, 1200, 1205)
+    older.click()
+    assert shown(page, 1200) == expected(1200)
+    assert older.is_hidden()
+    page.click("[data-log-pause]")
+    assert shown(page, 1205) == expected(1205)
+    assert page.locator("[data-log-count]").inner_text() == "1,205"
+
+
+def test_older_lines_that_do_not_come_can_be_asked_for_again(
+    visit: Any, viewer: User, job: Any
+) -> None:
+    tell(job, 0, 10)
+    visitor = visit(viewer)
+    visitor.page.route("**/logs/?before=*", lambda route: route.abort(), times=1)
+    page = visitor.open(f"/imports/{job.pk}/")
+    page.locator("[data-log-older] [role=status]:not(:empty)").wait_for()
+    tell(job, 10, 12)
+    assert shown(page, 2) == expected(12)[-2:]
+    page.click("[data-log-older] button")
+    assert shown(page, 12)[:10] == expected(10)
 
 
 def test_lines_arrive_without_reloading(visit: Any, viewer: User, job: Any) -> None:
