@@ -126,6 +126,86 @@ def test_without_sockets_the_page_polls(visit: Any, viewer: User, job: Any) -> N
     assert page.locator("[data-log-state]").inner_text().strip()
 
 
+class DeadLine:
+    """WebSockets of a page that can be made to say nothing any more, without being closed."""
+
+    def __init__(self, page: Page) -> None:
+        self.opened = 0
+        self.is_dead = False
+        page.route_web_socket("**/ws/**", self._carry)
+
+    def _carry(self, socket: Any) -> None:
+        self.opened += 1
+        number = self.opened
+        server = socket.connect_to_server()
+        server.on_message(lambda text: self._pass(socket, number, text))
+
+    def _pass(self, socket: Any, number: int, text: Any) -> None:
+        if not (self.is_dead and number == 1):
+            socket.send(text)
+
+
+_WAKE = """() => {
+  for (const hidden of [true, false]) {
+    Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }
+}"""
+
+
+@pytest.fixture
+def dying(visit: Any, viewer: User, job: Any) -> tuple[Page, DeadLine]:
+    """A page whose line has died after ten lines, and that missed five; its clock is ours."""
+    page = visit(viewer).page
+    line = DeadLine(page)
+    tell(job, 0, 10)
+    page.clock.install()
+    page.goto(f"{visit(viewer).base}/imports/{job.pk}/")
+    assert shown(page, 10) == expected(10)
+    tell(job, 10, 11)
+    assert shown(page, 11) == expected(11)
+    line.is_dead = True
+    tell(job, 11, 15)
+    page.wait_for_timeout(1_500)
+    assert shown(page, 11) == expected(11)
+    return page, line
+
+
+def test_a_line_that_died_silently_is_left_once_the_store_knows_more(
+    dying: tuple[Page, DeadLine],
+) -> None:
+    page, line = dying
+    page.clock.fast_forward(21_000)
+    assert shown(page, 15) == expected(15)
+    assert line.opened == 2
+
+
+@pytest.mark.parametrize("wake", [_WAKE, "dispatchEvent(new Event('online'))"])
+def test_a_page_that_wakes_up_does_not_trust_its_line(
+    dying: tuple[Page, DeadLine], wake: str, job: Any
+) -> None:
+    page, line = dying
+    page.clock.fast_forward(4_000)
+    page.evaluate(wake)
+    assert shown(page, 15) == expected(15)
+    tell(job, 15, 18)
+    assert shown(page, 18) == expected(18)
+    assert line.opened == 2
+
+
+def test_a_line_with_nothing_to_say_is_kept(visit: Any, viewer: User, job: Any) -> None:
+    visitor = visit(viewer)
+    line = DeadLine(visitor.page)
+    visitor.page.clock.install()
+    tell(job, 0, 5)
+    page = visitor.open(f"/imports/{job.pk}/")
+    assert shown(page, 5) == expected(5)
+    with page.expect_response("**/events/?after=*"):
+        page.clock.fast_forward(21_000)
+    page.wait_for_timeout(300)
+    assert line.opened == 1
+
+
 def test_a_paused_log_stands_still_and_catches_up(visit: Any, viewer: User, job: Any) -> None:
     page = visit(viewer).open(f"/imports/{job.pk}/")
     tell(job, 0, 5)
