@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
@@ -73,6 +74,7 @@ def run_detail(request: HttpRequest, run_id: UUID) -> HttpResponse:
         metrics=[epochs.row(row) for row in rows],
         attempts=_attempts(run, rows),
         remedies=remedies,
+        offers_letters=bool(settings.EMAIL_FROM) and not current_user(request).email_when_done,
         offers_form=any(found.code == "other_base_model" for found in remedies),
         settings=_settings(run),
         final_rate=final_learning_rate(run.options) if "optimizer" in run.options else None,
