@@ -20,6 +20,7 @@ from projects.access import EDITORS
 from projects.models import Project
 from projects.pages import current_user, get_project, render_page, require_role
 from training import epochs, services
+from training.ending import told_early_end
 from training.models import Checkpoint, TrainedModel, TrainingRun
 from training.options import OPTIONS, final_learning_rate
 from training.provenance import start_label
@@ -71,6 +72,7 @@ def run_detail(request: HttpRequest, run_id: UUID) -> HttpResponse:
         job=run,
         model=getattr(run, "model", None),
         base_model=start_label(run),
+        early_end=told_early_end(run),
         metrics=[epochs.row(row) for row in rows],
         attempts=_attempts(run, rows),
         remedies=remedies,
