@@ -101,6 +101,7 @@ class RunSerializer(JobSerializerMixin, ScopedModelSerializer):
             "finished_at",
             "eta_seconds",
             "stopped_early",
+            "stop_reason",
             "adjusted",
             "model",
             "error",

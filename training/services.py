@@ -134,6 +134,7 @@ def resume_run(
             adjusted={name: value for name, value in adjusted.items() if name not in changed},
             stop_requested_at=Now() if finish else None,
             stopped_early=False,
+            stop_reason=None,
         )
 
 
