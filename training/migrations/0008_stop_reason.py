@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("training", "0006_live"),
+        ("training", "0007_experience_multi_scale"),
     ]
 
     operations = [
