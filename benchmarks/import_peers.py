@@ -1,10 +1,10 @@
-"""Other tools that import a folder of pictures with labels into a store of their own."""
+"""Other tools that import pictures with labels into a store of their own."""
 
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.figures import note
@@ -12,43 +12,72 @@ from benchmarks.figures import note
 #: How long one may take to be installed; and to import.
 _INSTALL, _IMPORT = 600, 3600
 
+# Each program gets the folder of the set and one for its store, and prints last how many seconds
+# the import took: what it needs to start is not counted, as the portal's start is not.
 _DATUMARO = """
-import sys
-from pathlib import Path
+import sys, time
 import datumaro as dm
-folder, store = Path(sys.argv[1]), sys.argv[2]
-dataset = dm.Dataset.import_from(str(folder), "yolo")
-dataset.export(store, "datumaro", save_media=True)
-print(len(dataset))
+began = time.monotonic()
+dataset = dm.Dataset.import_from(sys.argv[1], "yolo")
+dataset.export(sys.argv[2], "datumaro", save_media=True)
+assert len(dataset) == int(sys.argv[3])
+print(time.monotonic() - began)
 """
 _FIFTYONE = """
-import sys
+import sys, time
 import fiftyone as fo
-import fiftyone.core.metadata as metadata
+began = time.monotonic()
 dataset = fo.Dataset.from_dir(
     dataset_dir=sys.argv[1], dataset_type=fo.types.YOLOv5Dataset, split="train")
 dataset.compute_metadata()
-print(len(dataset))
+assert len(dataset) == int(sys.argv[3])
+print(time.monotonic() - began)
 """
-#: Name, what pip installs, what it runs. Pinned: these are the newest of 2026-11.
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A tool: its name, what pip installs, what runs there.
+
+    Attributes:
+        takes_uploads: it is a server that pictures are sent to, as the portal is; the others read
+            a folder, so that the unpacking comes before.
+    """
+
+    name: str
+    package: str
+    program: str
+    takes_uploads: bool = False
+
+
+#: Pinned: these are the newest of 2026-11.
 PEERS = (
-    ("datumaro", "datumaro==1.10.0", _DATUMARO),
-    ("FiftyOne", "fiftyone==1.10.0", _FIFTYONE),
+    Peer("datumaro", "datumaro==1.10.0", _DATUMARO),
+    Peer("FiftyOne", "fiftyone==1.10.0", _FIFTYONE),
+    Peer(
+        "Label Studio",
+        "label-studio==1.23.2",
+        Path(__file__).with_name("import_label_studio.py").read_text(encoding="utf-8"),
+        takes_uploads=True,
+    ),
 )
 
 
-def peers(folder: Path) -> Iterator[tuple[str, float | None]]:
-    """Yield each peer with its seconds for an unpacked set; nothing where it cannot be installed.
+def peers(folder: Path) -> Iterator[tuple[Peer, float | None]]:
+    """Yield each peer with its seconds for an unpacked set; nothing where it cannot be had.
 
     Args:
         folder: with `images`, `labels` and `data.yaml`; files for the peers are put beside them.
     """
-    _lay_out(folder)
-    for name, package, program in PEERS:
-        note(f"{name}: installing")
+    count = _lay_out(folder)
+    for peer in PEERS:
+        note(f"{peer.name}: installing")
         with tempfile.TemporaryDirectory(prefix="cvt-peer-") as home:
-            python = _installed(Path(home), package)
-            yield name, python and _seconds(python, program, folder, Path(home))
+            python = _installed(Path(home), peer.package)
+            yield (
+                peer,
+                _seconds(python, peer.program, folder, Path(home), count) if python else None,
+            )
 
 
 def _installed(home: Path, package: str) -> Path | None:
@@ -66,19 +95,26 @@ def _installed(home: Path, package: str) -> Path | None:
     return python
 
 
-def _seconds(python: Path, program: str, folder: Path, home: Path) -> float | None:
+def _seconds(python: Path, program: str, folder: Path, home: Path, count: int) -> float | None:
     note("importing")
-    began = time.monotonic()
-    command = [str(python), "-c", program, str(folder), str(home / "store")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_IMPORT, check=False)
+    command = [str(python), "-c", program, str(folder), str(home / "store"), str(count)]
+    done = subprocess.run(
+        command,
+        env={"HOME": str(home), "PATH": f"{python.parent}:/usr/bin:/bin"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_IMPORT,
+        check=False,
+    )
     if done.returncode:
         note(done.stderr[-2000:])
         return None
-    return time.monotonic() - began
+    return float(done.stdout.split()[-1])
 
 
-def _lay_out(folder: Path) -> None:
-    """Add the lists by which the peers know the layout."""
+def _lay_out(folder: Path) -> int:
+    """Add the lists by which the peers know the layout; return how many pictures there are."""
     pictures = sorted((folder / "images").iterdir())
     names = ["lon", "chai", "hộp"]
     (folder / "obj.names").write_text("\n".join(names))
@@ -93,3 +129,4 @@ def _lay_out(folder: Path) -> None:
     (folder / "dataset.yaml").write_text(
         f"path: {folder}\ntrain: images\nval: images\nnames: [lon, chai, hộp]\n"
     )
+    return len(pictures)

@@ -1,8 +1,9 @@
 """bench-overhead: what the portal adds to a training, against plain `yolo train`.
 
 Same pictures, arguments and seed, one after the other on the same machine. The portal's time counts
-from the request to the end of the run, model registered; the peer's is the whole process. Target:
-ratio <= 1.05, mAP50 within 0.01.
+from the request to the end of the run, model registered; the peer's is the whole process. Targets:
+ratio <= 1.05 for the demo's short epochs and <= 1.02 where an epoch takes a minute, each mAP50
+within 0.01 of the peer's.
 """
 
 import json
@@ -11,41 +12,65 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import Figure, at_most, run
+from benchmarks.figures import Figure, at_least, at_most, run
 from benchmarks.portal import Imported, Portal, import_sample, portal
 from samples.demo_settings import TRAINING
 
-_TARGET = 1.05
 _MAP_TARGET = 0.01
 _EPOCHS = int(os.environ.get("BENCH_EPOCHS", str(TRAINING["epochs"])))
+_SHORT = {**TRAINING, "epochs": _EPOCHS, "patience": 0}
+#: Nineteen times the pixels: an epoch takes a minute and more on two cores.
+_LONG = {**_SHORT, "epochs": int(os.environ.get("BENCH_LONG_EPOCHS", "3")), "imgsz": 704}
+_LONG["advanced"] = {"warmup_epochs": 1, "close_mosaic": 1}
+#: What is trained, and the highest ratio of wall times.
+_CASES = {"short epochs": (_SHORT, 1.05), "long epochs": (_LONG, 1.02)}
 
 
 def measure() -> list[Figure]:
     """Train in the portal, then plainly."""
-    body = {**TRAINING, "epochs": _EPOCHS, "patience": 0}
+    ours: dict[str, tuple[float, dict[str, Any]]] = {}
+    arguments: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(prefix="cvt-overhead-") as folder:
         with portal() as running:
             sample = import_sample(running, Path(folder))
-            ours, training = _train_in_portal(running, sample, body)
+            for name, (body, _) in _CASES.items():
+                ours[name] = _train_in_portal(running, sample, body)
+                arguments[name] = _arguments(running, ours[name][1])
             data = _materialise(running, sample.version, Path(folder))
-            arguments = _arguments(running, training)
         # The portal has ended: the peer has the machine to itself.
-        theirs, peer = _train_plainly(data, training["base_model"], arguments, Path(folder))
-    return [
-        Figure(f"portal, {_EPOCHS} epochs, from the request to the model", f"{ours:.1f} s"),
-        Figure("plain `yolo train`, the whole process", f"{theirs:.1f} s"),
-        at_most("ratio of wall times", ours / theirs, _TARGET, "", 3),
-        Figure("best mAP50, portal", f"{training['best']['map50']:.4f}"),
-        Figure("best mAP50, plain", f"{peer:.4f}"),
-        at_most("difference", abs(training["best"]["map50"] - peer), _MAP_TARGET, "", 4),
+        figures: list[Figure] = []
+        for name in _CASES:
+            place = Path(folder) / name.replace(" ", "-")
+            place.mkdir()
+            theirs = _train_plainly(data, TRAINING["base_model"], arguments[name], place)
+            figures += _compared(name, ours[name], theirs)
+    return figures
+
+
+def _compared(
+    name: str, ours: tuple[float, dict[str, Any]], theirs: tuple[float, float]
+) -> list[Figure]:
+    """Return the figures of one case, given wall times and what came of each."""
+    (body, limit), (seconds, training), (plain_seconds, plain_map50) = _CASES[name], ours, theirs
+    epochs, map50 = body["epochs"], training["best"]["map50"]
+    figures = [
+        Figure(f"{name}: portal, {epochs} of them, from the request on", f"{seconds:.1f} s"),
+        Figure(f"{name}: plain `yolo train`, the whole process", f"{plain_seconds:.1f} s"),
+        at_most(f"{name}: ratio of wall times", seconds / plain_seconds, limit, "", 3),
+        Figure(f"{name}: best mAP50, portal and plain", f"{map50:.4f} and {plain_map50:.4f}"),
+        at_most(f"{name}: difference", abs(map50 - plain_map50), _MAP_TARGET, "", 4),
     ]
+    if body is _LONG:
+        figures.append(at_least(f"{name}: one, plain", plain_seconds / epochs, 60, "s", 0))
+    return figures
 
 
 def _train_in_portal(
-    running: Portal, sample: Imported, body: dict[str, Any]
+    running: Portal, sample: Imported, body: Mapping[str, Any]
 ) -> tuple[float, dict[str, Any]]:
     began = time.monotonic()
     wanted = {"project": sample.project, "dataset_version": sample.version, **body}
@@ -73,7 +98,10 @@ def _arguments(running: Portal, training: dict[str, Any]) -> dict[str, Any]:
     code = (
         "import json; from training.models import TrainingRun;"
         "from training.options import to_train_arguments;"
-        f"print(json.dumps(to_train_arguments(TrainingRun.objects.get(pk={training['id']!r}).options)))"
+        "from training.trainer_arguments import library_value;"
+        f"options = TrainingRun.objects.get(pk={training['id']!r}).options;"
+        "arguments = to_train_arguments(options).items();"
+        "print(json.dumps({name: library_value(name, value) for name, value in arguments}))"
     )
     found: dict[str, Any] = json.loads(
         running.manage("shell", "--no-imports", "-c", code).splitlines()[-1]

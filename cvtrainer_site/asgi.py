@@ -9,6 +9,8 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.sessions import SessionMiddlewareStack
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cvtrainer_site.settings")
+# Read with the settings (`env.py`): people wait for what this process does.
+os.environ["CVTRAINER_PROCESS"] = "web"
 django.setup(set_prefix=False)
 
 # After Django is set up:

@@ -132,10 +132,23 @@ def storages(aliases: tuple[str, ...]) -> dict[str, dict[str, object]]:
             "file_overwrite": True,
             "default_acl": None,
             "querystring_expire": 60,
+            "client_config": _s3_patience(),
         }
         backend = "storages.backends.s3.S3Storage"
         return {a: {"BACKEND": backend, "OPTIONS": {**options, "location": a}} for a in aliases}
     raise ImproperlyConfigured("STORAGE_URL must start with file:// or s3://.")
+
+
+def _s3_patience() -> object:
+    """Return how long S3 is waited for: nobody looks at a page for boto's minutes.
+
+    Workers wait as long as ever for an answer, which after a large file may be late.
+    """
+    from botocore.config import Config  # here: slow to import, and of no use without S3
+
+    if env.str("CVTRAINER_PROCESS", default="") == "web":
+        return Config(connect_timeout=3, read_timeout=20, retries={"total_max_attempts": 2})
+    return Config(connect_timeout=5)
 
 
 def _file_storage(location: Path) -> dict[str, object]:

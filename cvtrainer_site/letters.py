@@ -13,6 +13,7 @@ from jobs.errors import describe
 from jobs.models import EndNotice
 from jobs.registry import job_model
 from jobs.states import Status
+from training.ending import told_early_end
 
 
 def letter_about(notice: EndNotice) -> EmailMessage | None:
@@ -46,6 +47,8 @@ def _text(item: Item) -> str:
         lines += [" ".join(describe(item.job.error["code"], item.job.error.get("params")))]
     elif best := _best(item.job):
         lines += [best]
+    if getattr(item.job, "stopped_early", False):
+        lines += [told_early_end(item.job)]
     lines += [_address(item.url)]
     switch = _("You asked to be told. To get no more letters, switch them off here:")
     return "\n\n".join([*lines, f"{switch}\n{_address(reverse('accounts:account'))}"]) + "\n"

@@ -47,10 +47,14 @@ class ImportSplit:
             LeaseLost: another attempt owns the import.
             CancelRequested: a person canceled.
         """
-        self.reporter.progress("split", 0, len(items))
+        # Half of the way is to see what looks alike, half to write it down.
+        all_steps = 2 * len(items)
+        self.reporter.progress("split", 0, all_steps)
         version, keep = self.job.version, self.job.keep_splits
         known = known_pictures(version.dataset_id)
-        items = with_groups(items, hashes, known)
+        items = with_groups(
+            items, hashes, known, lambda done: self.reporter.progress("split", done, all_steps)
+        )
         self.reporter.raise_if_cancelled()
         split = assign(
             items,
@@ -101,7 +105,8 @@ class ImportSplit:
             for number, members in enumerate(grouped(items).values())
             for key in members
         ]
-        for images in self._parts(numbered):
+        for number, images in enumerate(self._parts(numbered)):
+            self.reporter.progress("split", len(items) + number * _ROWS, 2 * len(items))
             DatasetImage.objects.bulk_update(images, ["group"])
 
     def _parts(self, rows: list[Row]) -> Iterator[list[Row]]:

@@ -4,7 +4,7 @@ Two models can be compared only if neither was trained on what measures the othe
 the side that it has in the newest version of the dataset that holds it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -48,7 +48,10 @@ def known_pictures(dataset_id: UUID) -> KnownPictures:
 
 
 def with_groups(
-    items: Sequence[SplitItem], hashes: Mapping[str, int], known: KnownPictures
+    items: Sequence[SplitItem],
+    hashes: Mapping[str, int],
+    known: KnownPictures,
+    tell: Callable[[int], object] = lambda done: None,
 ) -> list[SplitItem]:
     """Return the pictures with their group of near-duplicates, and with the side that is known.
 
@@ -59,11 +62,12 @@ def with_groups(
         items: whose keys are digests.
         hashes: of the items, by key; those without stand alone.
         known: of earlier versions.
+        tell: called now and then with the number of pictures that were looked at.
     """
     group: dict[str, str] = {}
     beside: dict[str, str] = {}
     here = {item.key for item in items}
-    for members in near_duplicates({**known.hashes, **hashes}):
+    for members in near_duplicates({**known.hashes, **hashes}, tell):
         mine = [key for key in members if key in here]
         side = _first_side(known.sides[key] for key in members if key in known.sides)
         beside |= dict.fromkeys(mine, side) if side else {}

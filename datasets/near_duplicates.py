@@ -14,7 +14,7 @@ or the last band differs in two. So only few buckets have to be looked into.
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, combinations
 
 #: Bits in which two near-duplicates differ at most.
@@ -30,15 +30,20 @@ _ALL = 2**64 - 1
 #: only where thousands look alike: these hang together by a few neighbours each as well as by all.
 _CROWD = 128
 _ENOUGH = 32
+#: Hashes between two words of how far it is.
+_TOLD = 200
 
 
-def near_duplicates(hashes: Mapping[str, int]) -> list[list[str]]:
+def near_duplicates(
+    hashes: Mapping[str, int], tell: Callable[[int], object] = lambda done: None
+) -> list[list[str]]:
     """Return groups of two and more pictures, the same whatever the order of the pictures.
 
     Time grows with the number of pictures, not of pairs; memory takes some hundred bytes a picture.
 
     Args:
         hashes: perceptual hash of each picture, by its key; those without one stand alone.
+        tell: called now and then with the number of hashes that were looked at.
 
     Returns:
         The keys of each group in order, and the groups in the order of their first key.
@@ -47,7 +52,7 @@ def near_duplicates(hashes: Mapping[str, int]) -> list[list[str]]:
     for key, value in hashes.items():
         keys[value & _ALL].append(key)
     clusters = _Clusters()
-    for one, other in _closest_first(sorted(keys)):
+    for one, other in _closest_first(sorted(keys), tell):
         clusters.join(one, other)
     members: dict[int, list[str]] = defaultdict(list)
     for value, having in keys.items():
@@ -55,11 +60,13 @@ def near_duplicates(hashes: Mapping[str, int]) -> list[list[str]]:
     return sorted(sorted(group) for group in members.values() if len(group) > 1)
 
 
-def _closest_first(hashes: list[int]) -> Iterator[tuple[int, int]]:
+def _closest_first(hashes: list[int], tell: Callable[[int], object]) -> Iterator[tuple[int, int]]:
     """Yield the pairs of near-duplicates; the surest first, so that a group ends at the least."""
     by_distance = [array("Q") for _ in range(DISTANCE + 1)]
     index = _Index()
-    for value in hashes:
+    for number, value in enumerate(hashes):
+        if number % _TOLD == 0:
+            tell(number)
         for other in index.near(value):
             by_distance[(value ^ other).bit_count()].extend((other, value))
         index.add(value)

@@ -24,6 +24,8 @@ _SECONDS = 60.0
 #: Nothing that a worker sends is larger; one that says so has been taken over.
 _LONGEST_HEAD = 4096
 _LONGEST_PART = 1024**3
+#: Shared memory that is kept for the next picture.
+_KEPT_SHARED = 16 * 1024**2
 
 Key = TypeVar("Key")
 Result = PreparedPicture | PictureRefused
@@ -108,16 +110,19 @@ class _Process:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._child: subprocess.Popen[bytes] | None = None
+        self._shared = -1
         self._deadline = 0.0
 
     def send(self, data: bytes) -> None:
         """Give the worker a picture."""
-        self._child = self._child or _start()
+        if self._child is None:
+            self._shared = os.memfd_create("picture")
+            self._child = _start(self._shared)
         self._deadline = time.monotonic() + self._seconds
+        self._share(data)
         # If the worker is gone, receive() finds out.
         with suppress(_Crashed, BrokenPipeError):
             self._write(LENGTH.pack(len(data)))
-            self._write(data)
 
     def receive(self, data: bytes) -> Result:
         """Return what became of the picture.
@@ -139,6 +144,15 @@ class _Process:
         except (_Crashed, ValueError, TypeError, KeyError) as error:
             self.end()
             raise _Crashed from error
+
+    def _share(self, data: bytes) -> None:
+        """Put a picture where the worker reads it: no pipe has to carry it."""
+        if os.fstat(self._shared).st_size > _KEPT_SHARED:
+            os.ftruncate(self._shared, 0)
+        rest, at = memoryview(data), 0
+        while rest:
+            at += os.pwrite(self._shared, rest, at)
+            rest = memoryview(data)[at:]
 
     def _length(self) -> int:
         length: int = HEAD.unpack(self._read(HEAD.size))[0]
@@ -180,14 +194,16 @@ class _Process:
         for pipe in (self._child.stdin, self._child.stdout):
             assert pipe
             pipe.close()
+        os.close(self._shared)
         self._child = None
 
 
-def _start() -> "subprocess.Popen[bytes]":
+def _start(shared: int) -> "subprocess.Popen[bytes]":
     kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     child = subprocess.Popen(
-        COMMAND,
+        (*COMMAND, str(shared)),
         cwd=_ROOT,
+        pass_fds=(shared,),
         env={**kept, "PYTHONDONTWRITEBYTECODE": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -6,6 +6,7 @@ file is there of which no row tells, and no version has a picture without files.
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -23,6 +24,8 @@ from storage.names import content_name
 _MOST_TOGETHER = 32
 _MOST_BYTES = 16 * 1024 * 1024
 _UPRIGHT = 1
+#: Threads that write files: a disk, or a storage far away, keeps nobody else waiting.
+_WRITERS = 4
 
 T = TypeVar("T")
 
@@ -75,9 +78,14 @@ class PictureStore:
         self.recent.clear()
         stored: dict[str, Placed] = {}
         prepared = self.pool.prepare(self._unknown(incoming, stored))
-        for batch in _batches(prepared, lambda pair: _size(pair[1])):
-            stored |= self._keep(batch)
-        return stored
+        # While the files of one batch are written, the next one is prepared.
+        with ThreadPoolExecutor(_WRITERS, thread_name_prefix="files") as writers:
+            written: Callable[[], dict[str, Placed]] = dict
+            for batch in _batches(prepared, lambda pair: _size(pair[1])):
+                keeping = self._keep(batch, writers)
+                stored |= written()
+                written = keeping
+            return stored | written()
 
     def _unknown(
         self, incoming: Iterable[Incoming], known: dict[str, Placed]
@@ -110,9 +118,13 @@ class PictureStore:
         return known
 
     def _keep(
-        self, batch: list[tuple[Incoming, PreparedPicture | PictureRefused]]
-    ) -> dict[str, Placed]:
-        """Find or make the pictures of prepared files; write what is new."""
+        self, batch: list[tuple[Incoming, PreparedPicture | PictureRefused]], writers: Executor
+    ) -> Callable[[], dict[str, Placed]]:
+        """Find or make the pictures of prepared files, and begin to write what is new.
+
+        Returns:
+            What waits for the files, and returns the pictures by the digests of what came in.
+        """
         placed: dict[str, Placed] = {}
         new: dict[str, tuple[Picture, PreparedPicture]] = {}
         usable = list(self._usable(batch))
@@ -123,13 +135,21 @@ class PictureStore:
                 new[digest] = self._row(item.sha256, digest, result), result
             picture = known[digest].picture if digest in known else new[digest][0]
             placed[item.sha256] = Placed(picture, result.orientation)
-        rows = self._save(list(new.values()))
+        pairs = list(new.values())
+        rows = self._save([picture for picture, _ in pairs])
         placed = {
             sha256: replace(it, picture=rows.get(it.picture.sha256, it.picture))
             for sha256, it in placed.items()
         }
-        self.on_stored(placed)
-        return placed
+        writing = [writers.submit(_write_files, *pair) for pair in pairs]
+
+        def written() -> dict[str, Placed]:
+            for each in writing:
+                each.result()
+            self.on_stored(placed)
+            return placed
+
+        return written
 
     def _usable(
         self, batch: Iterable[tuple[Incoming, PreparedPicture | PictureRefused]]
@@ -140,7 +160,9 @@ class PictureStore:
                 self.refused[item.sha256] = result.code
                 self.problems.add(result.code, item.key)
             else:
-                yield item, result, hashlib.sha256(result.content).hexdigest()
+                is_same = result.content == item.data
+                digest = item.sha256 if is_same else hashlib.sha256(result.content).hexdigest()
+                yield item, result, digest
 
     def _report(self, notes: Iterable[str], key: str) -> None:
         for note in notes:
@@ -163,14 +185,13 @@ class PictureStore:
         picture.thumbnail.name = f"thumbnails/{content_name(self.job.project_id, sha256, '.jpg')}"
         return picture
 
-    def _save(self, pairs: list[tuple[Picture, PreparedPicture]]) -> dict[str, Picture]:
-        """Write rows, then files; return the rows as the database has them, by digest.
+    def _save(self, pictures: list[Picture]) -> dict[str, Picture]:
+        """Write the rows of new pictures; return them as the database has them, by digest.
 
         A new picture is progress: however often the worker is killed, the import goes on.
         """
-        if not pairs:
+        if not pictures:
             return {}
-        pictures = [picture for picture, _ in pairs]
         with transitions.fenced(self.job, losses=0):
             Picture.objects.bulk_create(pictures, ignore_conflicts=True)
             rows = list(
@@ -178,12 +199,15 @@ class PictureStore:
                     project=self.job.project_id, sha256__in=[p.sha256 for p in pictures]
                 )
             )
-        storage = images_storage()
-        for picture, prepared in pairs:
-            self.recent.append(picture)
-            put_file(storage, str(picture.file), [prepared.content], durable=False)
-            put_file(storage, str(picture.thumbnail), [prepared.thumbnail], durable=False)
+        self.recent += pictures
         return {row.sha256: row for row in rows}
+
+
+def _write_files(picture: Picture, prepared: PreparedPicture) -> None:
+    """Store a picture and its thumbnail; called by several threads."""
+    storage = images_storage()
+    put_file(storage, str(picture.file), [prepared.content], durable=False)
+    put_file(storage, str(picture.thumbnail), [prepared.thumbnail], durable=False)
 
 
 def _batches(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:

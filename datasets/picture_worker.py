@@ -1,20 +1,25 @@
 """A program that prepares pictures, one after the other, with little to lose.
 
-It has no secrets and no connections, may use little memory and write no file: a picture comes in by
-standard input, and what became of it goes out by standard output. If a picture brings it down, only
-that picture is lost.
+It has no secrets and no connections, may use little memory and write no file: a picture lies in
+memory that it shares with who asks, and what became of it goes out by standard output. If a picture
+brings it down, only that picture is lost.
 
-In: 8 bytes of length, the picture. Out: 4 bytes of length, a JSON object, then the bytes of the
-picture and of its thumbnail, whose lengths the object tells. Of a picture that only lost its
-metadata, what came in is not sent back: `kept` says where in it the picture goes on and ends.
+    python -m datasets.picture_worker FD
+
+In: 8 bytes of length; so many, from the start of file FD, are the picture. Out: 4 bytes of length,
+a JSON object, then the bytes of the picture and of its thumbnail, whose lengths the object tells.
+Of a picture that only lost its metadata, what came in is not sent back: `kept` says where in it the
+picture goes on and ends.
 """
 
 import json
+import os
 import resource
 import struct
 import sys
 from typing import Any, BinaryIO
 
+from datasets.freed_memory import keep_freed_memory
 from datasets.pictures import PictureRefused, PreparedPicture, prepare_picture
 
 LENGTH = struct.Struct(">Q")
@@ -30,9 +35,10 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    source, target = sys.stdin.buffer, sys.stdout.buffer
+    keep_freed_memory()
+    shared, source, target = int(sys.argv[1]), sys.stdin.buffer, sys.stdout.buffer
     while head := source.read(LENGTH.size):
-        _answer(source.read(LENGTH.unpack(head)[0]), target)
+        _answer(os.pread(shared, LENGTH.unpack(head)[0], 0), target)
 
 
 def _answer(data: bytes, target: BinaryIO) -> None:

@@ -42,6 +42,8 @@ MAX_SIDE = 20_000
 #: The trainer refuses smaller ones.
 MIN_SIDE = 10
 THUMBNAIL_SIDE = 320
+#: A thumbnail that a decoder gives for nothing is large enough with this side.
+_SMALLEST_SIDE = 280
 _QUALITY = 95
 _ORIENTATION = 0x0112
 _UPRIGHT = 1
@@ -283,7 +285,8 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
 
 def _small(image: Image.Image) -> Image.Image:
     """Return the reduced picture; on the way every coded byte of the picture is read."""
-    image.draft(None, (THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    longer = max(image.size)
+    image.draft(None, tuple(_SMALLEST_SIDE * side // longer for side in image.size))
     small = image if image.format == "JPEG" else image.copy()
     # Whole pixels are averaged first, which is quick; only the rest is interpolated.
     side = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datasets import cleaning
 from datasets.custom_vision import import_custom_vision
 from datasets.errors import from_storage
+from datasets.freed_memory import keep_freed_memory
 from datasets.ingest import Ingest
 from datasets.models import Import
 from datasets.picture_pool import PicturePool
@@ -34,6 +35,7 @@ def import_data(job: Import, reporter: Reporter) -> Commit:
         CancelRequested: a person canceled; nothing of it is kept.
     """
     reporter.progress("read", 0, 0)
+    keep_freed_memory()
     # One more than cores: each pauses while this process stores what it prepared.
     processes = min(_MOST_PROCESSES, len(os.sched_getaffinity(0)) + 1)
     try:

@@ -16,6 +16,7 @@ from jobs.models import Job, JobEvent
 from jobs.serializers import (
     CursorSerializer,
     EventPageSerializer,
+    LogCursorSerializer,
     LogLineSerializer,
     LogPageSerializer,
     TicketSerializer,
@@ -33,10 +34,15 @@ class JobActionsMixin(GenericViewSet[Any]):
     edit, by the `editable_by` of its model's manager.
     """
 
-    @extend_schema(parameters=[CursorSerializer], responses=LogPageSerializer)
+    @extend_schema(parameters=[LogCursorSerializer], responses=LogPageSerializer)
     @action(detail=True, filter_backends=[], pagination_class=None)
     def logs(self, request: Request, *_: Any, **__: Any) -> Response:
-        """Return up to 500 log lines behind `after`; `next` is what to ask after next."""
+        """Return up to 500 log lines behind `after`; `next` is what to ask after next.
+
+        With `before` in its place, the last 500 lines before it, in the same order.
+        """
+        if "before" in request.query_params:
+            return self._logs_before(request)
         after, events = self._events_after(request, type=JobEvent.Type.LOG)
         lines = LogLineSerializer(events, many=True).data
         return Response({"lines": lines, "next": events[-1]["seq"] if events else after})
@@ -60,14 +66,35 @@ class JobActionsMixin(GenericViewSet[Any]):
         shown = getattr(self, "shown", lambda row: self.get_serializer(row).data)
         return Response(shown(self.get_object()), status=status.HTTP_202_ACCEPTED)
 
+    def _logs_before(self, request: Request) -> Response:
+        query = LogCursorSerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        before: int = query.validated_data["before"]
+        lines = self._stories(type=JobEvent.Type.LOG).before(before, limit=_PAGE + 1)
+        # One more than is shown: it tells whether there are any before these.
+        events = [row.frame() for row in lines]
+        shown_lines = LogLineSerializer(events[:_PAGE][::-1], many=True).data
+        is_more = len(events) > _PAGE
+        return Response(
+            {
+                "lines": shown_lines,
+                "next": events[0]["seq"] if events else max(0, before - 1),
+                "previous": events[_PAGE - 1]["seq"] if is_more else None,
+            }
+        )
+
     def _events_after(self, request: Request, **only: Any) -> tuple[int, list[dict[str, Any]]]:
         query = CursorSerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
         after: int = query.validated_data["after"]
+        rows = self._stories(**only).after(after, limit=_PAGE)
+        return after, [shown(row.frame()) for row in rows]
+
+    def _stories(self, **only: Any) -> Any:
+        """Return the frames of the job that the address names."""
         job: Job = self.get_object()
         events: Any = job.event_model().objects
-        rows = events.filter(job_id=job.pk, **only).after(after, limit=_PAGE)
-        return after, [shown(row.frame()) for row in rows]
+        return events.filter(job_id=job.pk, **only)
 
 
 def _require_editor(request: Request, job: Job) -> None:

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.db.models.functions import Now
 
+from jobs.identity import machine
 from jobs.worker_rows import Drain, Worker, WorkerState
 
 log = logging.getLogger(__name__)
@@ -38,9 +39,12 @@ class Beat:
         self.name = name
         #: What people wish of this worker, as last heard.
         self.drain: str = Drain.NO
+        #: A machine too many: SQLite's locks hold on one alone, over a network they lose writes.
+        self.shares_sqlite = False
         self._on_drain = on_drain
         self._columns: dict[str, Any] = {
             "host": socket.gethostname()[:100],
+            "machine": machine()[:64],
             "queue": queue,
             "state": WorkerState.STARTING,
         }
@@ -51,8 +55,8 @@ class Beat:
         self._thread = threading.Thread(target=self._run, name="beat", daemon=True)
 
     def start(self) -> None:
-        """Begin to beat."""
-        self._changed.set()
+        """Begin to beat; the first time at once, before this worker takes anything."""
+        self._reach(self._write)
         self._thread.start()
 
     def stop(self) -> None:
@@ -124,6 +128,8 @@ class Beat:
             start = {"since": Now(), "started_at": Now()}
             Worker.objects.create(name=self.name, **{**start, **fields})
         self._written = told
+        if connection.vendor == "sqlite":
+            self.shares_sqlite = Worker.objects.on_another_machine(self.name).exists()
         self.drain = rows.values_list("drain", flat=True).first() or Drain.NO
         if self.drain == Drain.NOW and columns["state"] == WorkerState.BUSY:
             self._on_drain()

@@ -157,3 +157,8 @@ register(
     _("Wait until it has ended; it can go on later."),
     status=409,
 )
+register(
+    "sqlite_elsewhere",
+    _("Another machine works on this database, and SQLite is for one machine alone."),
+    _("Set DATABASE_URL to a PostgreSQL on every host, or stop the workers of one of them."),
+)

@@ -22,6 +22,16 @@ def leave() -> None:
     giving_back.set()
 
 
+def machine() -> str:
+    """Return a mark of this machine since its last start; containers on it have the same.
+
+    Where the system does not tell, its name.
+    """
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return socket.gethostname()
+
+
 def _space() -> str:
     """Return a mark of the processes among which a process id says which one: this boot's.
 
@@ -29,8 +39,9 @@ def _space() -> str:
     system does not tell.
     """
     with contextlib.suppress(OSError):
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
-        found = f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+        if not Path("/proc/sys/kernel/random/boot_id").is_file():
+            return ""
+        found = f"{machine()} {Path('/proc/self/ns/pid').readlink()}"
         return hashlib.sha256(found.encode()).hexdigest()[:_SPACE_LETTERS]
     return ""
 

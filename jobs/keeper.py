@@ -50,7 +50,7 @@ class _Keeper:
     def run(self) -> None:
         """Tick until the job is done or lost."""
         while not self.done.is_set() and not self.reporter.lost.is_set():
-            self.reporter.wake.wait(min(self.poll_seconds, _LONGEST_WAIT))
+            self.reporter.wake.wait(min(self.poll_seconds, _LONGEST_WAIT, self.reporter.due_in()))
             # A breath, so that lines that come close together make one write.
             self.done.wait(_BREATH_SECONDS)
             try:
@@ -79,10 +79,9 @@ class _Keeper:
         self.reporter.flush_if_due(now=now)
 
     def _look_for_wishes(self) -> None:
-        rows = type(self.job)._default_manager.filter(pk=self.job.pk, attempt=self.job.attempt)
         may_pause = isinstance(self.job, PausableJob)
         wishes = ["cancel_requested_at", *(["paused_at"] if may_pause else [])]
-        row = rows.values("status", *wishes).first()
+        row = transitions.rows_of(self.job).values("status", *wishes).first()
         if row is None or row["status"] not in HELD:
             raise LeaseLost
         if row["status"] == Status.STOPPING:

@@ -193,6 +193,10 @@ class EventQuerySet(models.QuerySet[Any]):
         """The next frames behind a number, in order."""
         return self.filter(seq__gt=seq).order_by("seq")[:limit]
 
+    def before(self, seq: int, *, limit: int) -> Self:
+        """The last frames before a number, the newest first."""
+        return self.filter(seq__lt=seq).order_by("-seq")[:limit]
+
 
 class JobEvent(models.Model):
     """One frame of a job's story: `seq` grows by one a job, without gaps.

@@ -1,5 +1,6 @@
 """What the work may tell while it runs: progress and log lines, batched, throttled, fenced."""
 
+import math
 import threading
 import time
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from jobs.models import Job, JobEvent
 #: Between two writes of what the work told; the first line after a silence goes out at once.
 FLUSH_SECONDS = 0.5
 #: Seen at least once a second, with what the write itself takes.
-_PROGRESS_SECONDS = 0.7
+_PROGRESS_SECONDS = 0.6
 _BATCH = 500
 
 
@@ -123,6 +124,13 @@ class Reporter:
             state = self._progress
         if has_lines or (state and (is_due or state["phase"] != self._phase)):
             self.flush()
+
+    def due_in(self) -> float:
+        """Return the seconds until there is progress to write; endless where none was told."""
+        with self._memory:
+            if self._progress is None:
+                return math.inf
+            return max(self._progress_at + _PROGRESS_SECONDS - time.monotonic(), 0.0)
 
     def raise_if_cancelled(self) -> None:
         """Leave the work where somebody asked for it.

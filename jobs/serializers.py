@@ -52,6 +52,12 @@ class CursorSerializer(serializers.Serializer[Any]):
     after = serializers.IntegerField(min_value=0, max_value=2**63 - 1, default=0)
 
 
+class LogCursorSerializer(CursorSerializer):
+    """`?after=SEQ`, or `?before=SEQ`: the last lines with a smaller seq."""
+
+    before = serializers.IntegerField(min_value=0, max_value=2**63 - 1, required=False)
+
+
 class LogLineSerializer(serializers.Serializer[Any]):
     """One line of a job's log."""
 
@@ -62,10 +68,15 @@ class LogLineSerializer(serializers.Serializer[Any]):
 
 
 class LogPageSerializer(serializers.Serializer[Any]):
-    """Log lines, and the number to ask after next."""
+    """Log lines, and the number to ask after next.
+
+    `previous` comes where it was asked by `before`: what to give there for the lines before these;
+    null where there are none.
+    """
 
     lines = LogLineSerializer(many=True)
     next = serializers.IntegerField()
+    previous = serializers.IntegerField(allow_null=True, required=False)
 
 
 class EventPageSerializer(serializers.Serializer[Any]):

@@ -153,7 +153,7 @@ def request_cancel(job: Job) -> None:
         if row.status == Status.QUEUED:
             move(row, Status.CANCELED, **wish)
         else:
-            _rows(row).update(**wish)
+            rows_of(row).update(**wish)
     job.refresh_from_db()
 
 
@@ -210,7 +210,7 @@ def take_back(
     """
     silent = lease_is_over() if only_if_expired else Q()
     with transaction.atomic():
-        row = _locked(type(job), silent, pk=job.pk, attempt=job.attempt, status__in=HELD)
+        row = _locked(type(job), silent, status__in=HELD, **_fence(job))
         if row is None:
             return None
         losses = row.losses + 1 if counts_as_loss else row.losses
@@ -244,7 +244,7 @@ def _move(job: Job, to: Status, sources: frozenset[Status], **fields: Any) -> bo
         fields = {"finished_at": None, "lease_until": NO_LEASE, "queued_at": Now(), **fields}
     with transaction.atomic():
         fields["last_seq"] = F("last_seq") + 1
-        rows = _rows(job).filter(status__in=sources).update(status=to, **fields)
+        rows = rows_of(job).filter(status__in=sources).update(status=to, **fields)
         if rows:
             job.refresh_from_db()
             _record_status(job)
@@ -253,12 +253,21 @@ def _move(job: Job, to: Status, sources: frozenset[Status], **fields: Any) -> bo
     return bool(rows)
 
 
-def _rows(job: Job) -> Any:
-    return type(job)._default_manager.filter(pk=job.pk, attempt=job.attempt)
+def rows_of(job: Job) -> Any:
+    """Return the row of a job as a queryset: empty where it is another attempt's by now."""
+    return type(job)._default_manager.filter(**_fence(job))
+
+
+def _fence(job: Job) -> dict[str, Any]:
+    """Return what the row of a job says while it is as believed.
+
+    The worker too: a database put back to an older state gives the same attempt out again.
+    """
+    return {"pk": job.pk, "attempt": job.attempt, "worker": job.worker}
 
 
 def _mine(job: Job) -> Any:
-    return _rows(job).filter(status__in=HELD)
+    return rows_of(job).filter(status__in=HELD)
 
 
 def _locked(model: type[J], *conditions: Q, **lookup: Any) -> J | None:
@@ -279,7 +288,7 @@ def _not_paused(job: Job) -> dict[str, None]:
 
 def _record_pause(job: PausableJob, **fields: Any) -> None:
     """Write that a job is laid aside, or is not any more; its status stays as it is."""
-    _rows(job).update(last_seq=F("last_seq") + 1, **fields)
+    rows_of(job).update(last_seq=F("last_seq") + 1, **fields)
     job.refresh_from_db()
     _record_status(job, is_paused=job.paused_at is not None)
 

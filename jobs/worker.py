@@ -27,6 +27,7 @@ from jobs import reconcile
 from jobs.beat import Beat
 from jobs.child import STOP_SIGNALS, be_child
 from jobs.delivery import preload, task_in
+from jobs.errors import UserError
 from jobs.identity import giving_back, leave, leaving, worker_name
 from jobs.queue import deliver_again
 from jobs.redis_client import quick_client
@@ -97,6 +98,8 @@ class DeliveringWorker(BaseWorker):
 
     def admission(self) -> Admission:
         """Tell whether this worker may work on this host: IDLE where it may."""
+        if self.beat.shares_sqlite:
+            return WorkerState.REFUSED, UserError("sqlite_elsewhere").as_row()
         return WorkerState.IDLE, None
 
     def work_unasked(self) -> bool:

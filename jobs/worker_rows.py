@@ -72,6 +72,13 @@ class WorkerQuerySet(models.QuerySet[Any]):
         no_use = [WorkerState.REFUSED, WorkerState.WAITING]
         return self.alive().filter(drain=Drain.NO).exclude(state__in=no_use)
 
+    def on_another_machine(self, name: str) -> Self:
+        """Living workers elsewhere that were there before this one."""
+        mine = self.filter(name=name)
+        earlier = Q(started_at__lt=mine.values("started_at")[:1])
+        here = Q(machine="") | Q(machine__in=mine.values("machine"))
+        return self.alive().filter(earlier).exclude(here)
+
     def gone(self) -> Self:
         """Workers that have been lost for so long that nobody looks for them any more."""
         old = ExpressionWrapper(Now() - KEPT, output_field=DateTimeField())
@@ -90,6 +97,8 @@ class Worker(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=120, unique=True)
     host = models.CharField(max_length=100)
+    #: The machine since its last start; containers on one have the same.
+    machine = models.CharField(max_length=64, blank=True)
     queue = models.CharField(max_length=20)
     gpu_name = models.CharField(max_length=100, blank=True)
     gpu_uuid = models.CharField(max_length=64, blank=True)

@@ -140,6 +140,7 @@ class ExperienceAdmin(ReadOnlyAdmin):
         "imgsz",
         "batch",
         "precision",
+        "multi_scale",
         "memory_mb",
         "seconds_per_image",
         "was_too_large",

@@ -117,8 +117,9 @@ class RunViewSet(
         asked = dict(serializer.validated_data)
         for name in ("name", "priority"):
             asked.pop(name)
+        architecture = services.architecture_of(asked["base_model"], asked["start_model"])
         try:
-            asked["options"] = validate_options(asked["options"])
+            asked["options"] = validate_options(asked["options"], architecture=architecture)
         except InvalidOptionsError as invalid:
             raise refused(invalid) from invalid
         found = look_ahead(**asked)

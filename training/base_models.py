@@ -11,6 +11,8 @@ SCRATCH = "-scratch"
 DEFAULT_BASE_MODEL = "yolo11n"
 
 _FAMILIES = {"yolo26": "YOLO26", "yolo11": "YOLO11", "yolo12": "YOLO12", "yolov8": "YOLOv8"}
+#: The layer of each family that finds the objects: where it is frozen too, nothing learns.
+_HEADS = {"yolo26": 23, "yolo11": 23, "yolo12": 21, "yolov8": 22}
 _SIZES: dict[str, tuple[Text, Text]] = {
     "n": (_("nano"), _("The fastest and smallest; a good first try, also for phones.")),
     "s": (_("small"), _("Still fast, and finds a little more than nano.")),
@@ -68,3 +70,13 @@ def _all_models() -> dict[str, BaseModel]:
 
 
 BASE_MODELS: dict[str, BaseModel] = _all_models()
+
+
+def most_frozen(architecture: str) -> tuple[int, str] | None:
+    """Return how many layers of a network may be frozen at most, and the name of its family.
+
+    Args:
+        architecture: such as `yolo12n`; the name of a base model will do.
+    """
+    family = next((name for name in _HEADS if architecture.startswith(name)), None)
+    return (_HEADS[family], _FAMILIES[family]) if family else None

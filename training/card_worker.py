@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 
 from jobs.worker import Admission, DeliveringWorker
+from jobs.worker_rows import WorkerState
 from training.own_card import OwnCard
 
 
@@ -26,6 +27,6 @@ class CardWorker(DeliveringWorker):
 
     def admission(self) -> Admission:
         """Go on finding out about the card."""
-        found = self.own_card.admission()
+        found, about_card = super().admission(), self.own_card.admission()
         self.beat.tell(**self.own_card.columns())
-        return found
+        return about_card if found[0] == WorkerState.IDLE else found

@@ -41,7 +41,7 @@ def store(run: TrainingRun, *, kind: str, epoch: int, path: Path, sha256: str) -
         OSError: storage refuses the file.
     """
     storage = weights_storage()
-    name = f"runs/{run.pk}/{run.attempt}-{epoch}-{kind}.pt"
+    name = f"runs/{run.pk}/{run.attempt}-{epoch}-{kind}-{sha256[:12]}.pt"
     with path.open("rb") as source:
         name = storage.save(name, File(source))
     with storage.open(name, "rb") as stored:

@@ -1,6 +1,6 @@
 """Two to six runs beside one another: figures, classes, parameters, data, machine, and curves."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -9,6 +9,7 @@ from uuid import UUID
 from django.utils.translation import gettext_lazy as _
 
 from training.comparison_curves import Curve, curves_of
+from training.gpu_classes import CPU
 from training.models import TrainingRun
 from training.option import Text
 from training.options import OPTIONS, has_no_effect
@@ -152,7 +153,7 @@ class Comparison:
         idle = [
             index
             for index, run in enumerate(self.runs)
-            if set(OPTIONS) <= run.options.keys() and name in has_no_effect(run.options)
+            if set(OPTIONS) <= run.options.keys() and name in _idle(run)
         ]
         values = [run.options.get(name) for run in self.runs]
         return Row(name, OPTIONS[name].label, values, no_effect=idle)
@@ -168,6 +169,13 @@ def comparable(rows: Any, ids: Sequence[UUID]) -> list[TrainingRun]:
     found = rows.filter(pk__in=ids).select_related(*related)
     by_id = {run.pk: run for run in found.prefetch_related("dataset_version__classes")}
     return [by_id[pk] for pk in dict.fromkeys(ids) if pk in by_id]
+
+
+def _idle(run: TrainingRun) -> Iterable[str]:
+    """Return the options that changed nothing in a run."""
+    classes = sum(row.boxes > 0 for row in run.dataset_version.classes.all())
+    device = CPU if run.device == "CPU" else ""
+    return has_no_effect(run.options, gpu_class=device, classes=classes)
 
 
 def _row(name: str, label: Text, values: list[float | None]) -> Row:

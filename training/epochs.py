@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import Avg, Sum
 
 from jobs import transitions
 from jobs.frames import Frame
@@ -71,9 +71,10 @@ def drop_files(message: Message, *keys: str) -> None:
             message[key] = None
 
 
-def seconds_of(run: TrainingRun) -> float:
-    """Return how long the committed epochs of all attempts took together."""
-    return float(run.epochs.aggregate(seconds=Sum("seconds"))["seconds"] or 0.0)
+def seconds_of(run: TrainingRun) -> dict[str, float]:
+    """Return how long the committed epochs took: all (`used`), and one of them (`typical`)."""
+    found = run.epochs.aggregate(used=Sum("seconds"), typical=Avg("seconds"))
+    return {name: float(seconds or 0.0) for name, seconds in found.items()}
 
 
 def row(metrics: EpochMetrics) -> dict[str, Any]:

@@ -167,6 +167,12 @@ register(
     status=409,
 )
 register(
+    "priority_for_staff",
+    _("A priority above 0 goes before the trainings of all projects; only administrators give it."),
+    _("Leave it at 0, or below to let others go first; ask your administrator for more."),
+    status=403,
+)
+register(
     "batch_too_large",
     _("A batch of {batch} needs about {needed_gb} GB; {card} has {memory_gb} GB."),
     _("A batch of {fits} should fit."),
@@ -175,6 +181,26 @@ register(
     "batch_tight",
     _("A batch of {batch} nearly fills the memory of {card} ({needed_gb} of {memory_gb} GB)."),
     _("A batch of {fits} is on the safe side."),
+)
+register(
+    "batch_failed_before",
+    _("Such a training ran out of memory on {card} before, with a batch of {failed}."),
+    _("A batch of {fits} should fit."),
+)
+register(
+    "no_batch_fits",
+    _("{card} ({memory_gb} GB) has too little memory for this training, whatever the batch."),
+    _("Choose smaller images or a smaller base model."),
+)
+register(
+    "large_on_cpu",
+    _("Only workers without a graphics card take trainings now; a large model takes very long."),
+    _("Choose a nano or small model, or ask your administrator for a worker with a card."),
+)
+register(
+    "frozen_from_scratch",
+    _("A model from scratch knows nothing yet: its {layers} frozen layers would never learn."),
+    _("Set the frozen layers to 0, or choose a pretrained model."),
 )
 register(
     "card_failed",

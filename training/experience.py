@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 
 from training.experience_row import Experience
 from training.gpu_classes import CPU, gpu_class
+from training.memory import largest_side
 from training.models import EpochMetrics, TrainingRun
 
 #: A later training counts this much, so that a new driver or data cache shows soon.
@@ -45,6 +46,7 @@ def _row_of(run: TrainingRun) -> Experience:
         "imgsz": int(used.get("imgsz") or run.options["imgsz"]),
         "batch": int(used["batch"]),
         "precision": "mixed" if used.get("amp") else "fp32",
+        "multi_scale": float(run.options.get("multi_scale") or 0.0),
     }
     kind = CPU if run.device == "CPU" else gpu_class(run.device)
     Experience.objects.get_or_create(**key, defaults={"gpu_class": kind})
@@ -77,12 +79,24 @@ class Wanted:
     imgsz: int
     batch: int
     precision: str
+    multi_scale: float = 0.0
 
     @classmethod
     def of(cls, architecture: str, options: Mapping[str, Any]) -> "Wanted":
         """Return it for the options of a training."""
         precision = "fp32" if options["amp"] == "fp32" else "mixed"
-        return cls(architecture, int(options["imgsz"]), int(options["batch"]), precision)
+        imgsz, batch = int(options["imgsz"]), int(options["batch"])
+        return cls(architecture, imgsz, batch, precision, float(options["multi_scale"]))
+
+    @property
+    def largest_side(self) -> int:
+        """The largest side of a picture: what the memory must hold."""
+        return largest_side(self.imgsz, self.multi_scale)
+
+    @property
+    def pixels(self) -> float:
+        """What pictures have on average, up to a factor: what the time goes by."""
+        return _pixels(self.imgsz, self.multi_scale)
 
 
 def seconds_per_image(wanted: Wanted, kind: str) -> tuple[float, bool] | None:
@@ -96,13 +110,14 @@ def seconds_per_image(wanted: Wanted, kind: str) -> tuple[float, bool] | None:
     own = list(rows.filter(architecture=wanted.architecture)[:50])
     for row in sorted(own, key=lambda row: _distance(row, wanted)):
         assert row.seconds_per_image is not None
-        scale = (wanted.imgsz / row.imgsz) ** 2
-        return row.seconds_per_image * scale, row.imgsz != wanted.imgsz
+        measured = _pixels(row.imgsz, row.multi_scale)
+        return row.seconds_per_image * wanted.pixels / measured, measured != wanted.pixels
     other = rows.first()
     if other is None or other.seconds_per_image is None:
         return None
     scale = _work(wanted.architecture) / _work(other.architecture)
-    return other.seconds_per_image * scale * (wanted.imgsz / other.imgsz) ** 2, True
+    scale *= wanted.pixels / _pixels(other.imgsz, other.multi_scale)
+    return other.seconds_per_image * scale, True
 
 
 def memory_mb(wanted: Wanted, kind: str) -> int | None:
@@ -111,16 +126,20 @@ def memory_mb(wanted: Wanted, kind: str) -> int | None:
     return rows.values_list("memory_mb", flat=True).order_by("-memory_mb").first()
 
 
-def was_too_large(wanted: Wanted, kind: str) -> bool:
-    """Whether a training with no larger batch ran out of memory on a class of cards."""
+def smallest_too_large(wanted: Wanted, kind: str) -> int | None:
+    """Return the smallest batch that ran out of memory on a class of cards, None if none did.
+
+    One with smaller pictures or in 16 bits counts too: what is wanted needs no less.
+    """
     rows = Experience.objects.filter(
         gpu_class=kind,
         architecture=wanted.architecture,
-        imgsz__lte=wanted.imgsz,
-        batch__lte=wanted.batch,
+        precision__in={"mixed", wanted.precision},
         was_too_large=True,
     )
-    return wanted.batch > 0 and rows.exists()
+    side = wanted.largest_side
+    failed = (row.batch for row in rows if largest_side(row.imgsz, row.multi_scale) <= side)
+    return min(failed, default=None)
 
 
 def _like(wanted: Wanted, kind: str) -> QuerySet[Experience]:
@@ -130,11 +149,18 @@ def _like(wanted: Wanted, kind: str) -> QuerySet[Experience]:
         imgsz=wanted.imgsz,
         batch=wanted.batch,
         precision=wanted.precision,
+        multi_scale=wanted.multi_scale,
     )
 
 
-def _distance(row: Experience, wanted: Wanted) -> tuple[int, int]:
-    return abs(row.imgsz - wanted.imgsz), abs(row.batch - wanted.batch)
+def _distance(row: Experience, wanted: Wanted) -> tuple[float, int]:
+    pixels = _pixels(row.imgsz, row.multi_scale)
+    return abs(pixels - wanted.pixels), abs(row.batch - wanted.batch)
+
+
+def _pixels(imgsz: int, multi_scale: float) -> float:
+    """Return the mean square of a side that is as often at each size of its range."""
+    return imgsz**2 * (1 + multi_scale**2 / 3)
 
 
 def _work(architecture: str) -> float:

@@ -14,6 +14,7 @@ class Experience(models.Model):
     imgsz = models.PositiveIntegerField()
     batch = models.PositiveIntegerField()
     precision = models.CharField(max_length=8)
+    multi_scale = models.FloatField(default=0.0, help_text="share by which the image size varied")
     memory_mb = models.PositiveIntegerField(null=True, help_text="the most that was used")
     #: Of an epoch with its validation, for each picture of the training set.
     seconds_per_image = models.FloatField(null=True)
@@ -26,7 +27,10 @@ class Experience(models.Model):
         verbose_name_plural = "experience"
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["device", "architecture", "imgsz", "batch", "precision"],
+                fields=[
+                    *("device", "architecture", "imgsz", "batch", "precision"),
+                    "multi_scale",
+                ],
                 name="training_experience_once",
             )
         ]

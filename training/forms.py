@@ -20,6 +20,7 @@ from training.models import TrainedModel
 from training.option import InvalidOptionsError, Option, RefusedValueError, Value
 from training.options import OPTIONS, Options, has_no_effect, validate_options
 from training.pretrained import may_be_fetched, names_here
+from training.services import architecture_of
 
 #: Learns without a file: what is offered first where no weights are here.
 WITHOUT_WEIGHTS = "yolo26n-scratch"
@@ -95,7 +96,7 @@ class TrainingForm(forms.Form):
         """Check all options together, so that each error stands beside its field."""
         data: dict[str, Any] = super().clean() or {}
         try:
-            self.options = validate_options(self.typed_options())
+            self.options = validate_options(self.typed_options(), architecture=self._architecture)
         except InvalidOptionsError as invalid:
             for error in invalid.errors:
                 self.add_error(error.field, error.detail)
@@ -109,7 +110,10 @@ class TrainingForm(forms.Form):
     @property
     def no_effect(self) -> dict[str, str]:
         """Return why some options change nothing beside the others; wrong values are passed by."""
-        return {name: str(reason) for name, reason in has_no_effect(self.parsed_options).items()}
+        version = self.chosen_version
+        classes = version.classes.filter(boxes__gt=0).count() if version else None
+        found = has_no_effect(self.parsed_options, gpu_class=self._only_class, classes=classes)
+        return {name: str(reason) for name, reason in found.items()}
 
     @property
     def parsed_options(self) -> Options:
@@ -123,6 +127,17 @@ class TrainingForm(forms.Form):
     def wanted_gpu_class(self) -> str:
         """Return the class of cards that is chosen, or nothing for any."""
         return str(self["gpu_class"].value() or "") if "gpu_class" in self.fields else ""
+
+    @property
+    def _only_class(self) -> str:
+        """The class of cards that it will run on, empty where there are several."""
+        known = gpu_classes()
+        return self.wanted_gpu_class or (known[0] if len(known) == 1 else "")
+
+    @property
+    def _architecture(self) -> str:
+        base_model = str(self["base_model"].value() or "")
+        return architecture_of(base_model, self.own_models.get(base_model))
 
     @property
     def start(self) -> dict[str, Any]:

@@ -33,6 +33,13 @@ def artifacts_storage() -> Any:
 class TrainingRun(PausableJob):
     """One training of one model on one version."""
 
+    class StopReason(models.TextChoices):
+        """Why it ended before its last epoch, and brought a model."""
+
+        ASKED = "asked"
+        PATIENCE = "patience"
+        TIME_LIMIT = "time_limit"
+
     queue = "training"
     task = "training.tasks.run_training"
     slug = "training-runs"
@@ -54,6 +61,10 @@ class TrainingRun(PausableJob):
     served_at = models.DateTimeField(null=True, blank=True, help_text="last taken by a worker")
     stop_requested_at = models.DateTimeField(null=True, blank=True)
     stopped_early = models.BooleanField(default=False)
+    #: Null where nobody noted it: a web process of the release before writes rows without it.
+    stop_reason = models.CharField(  # noqa: DJ001
+        max_length=10, choices=StopReason.choices, null=True, blank=True
+    )
     epoch = models.PositiveIntegerField(default=0, help_text="last epoch committed")
     best = models.JSONField(null=True, blank=True)
     device = models.CharField(max_length=100, blank=True)

@@ -7,10 +7,11 @@ labels and help are for people who do not know it. Nothing outside this list rea
 from collections.abc import Mapping
 from typing import Any
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from training.base_models import BASE_MODELS
+from training.base_models import BASE_MODELS, most_frozen
+from training.gpu_classes import CPU
 from training.option import InvalidOptionsError, Option, OptionError, RefusedValueError, Text, Value
 from training.trainer_arguments import select_options
 
@@ -94,8 +95,8 @@ _ADVANCED = (
         _("Ends in time before so many hours of training and keeps the best model; 0: no limit."),
     ),
     Option(
-        name="amp", label=_("Precision"), type="choice", default="auto", group="advanced",
-        choices=_PRECISIONS,
+        name="amp", label=pgettext_lazy("of numbers", "Precision"), type="choice",
+        default="auto", group="advanced", choices=_PRECISIONS,
         help=_("Automatic computes in 16 bits where that is right: half the memory, and faster."),
     ),
     _number(
@@ -218,11 +219,12 @@ def default_options() -> Options:
     return {name: option.default for name, option in OPTIONS.items()}
 
 
-def validate_options(raw: Mapping[str, Any]) -> Options:
+def validate_options(raw: Mapping[str, Any], *, architecture: str = "") -> Options:
     """Return every option with a checked value; what is not given gets its default.
 
     Args:
         raw: values by name, from JSON or a form; those in `advanced` count as if outside.
+        architecture: of the network that is trained, such as `yolo12n`; empty: any.
 
     Raises:
         InvalidOptionsError: names every value that is unknown, given twice, or out of its range.
@@ -234,6 +236,7 @@ def validate_options(raw: Mapping[str, Any]) -> Options:
             checked[name] = option.parse(values.pop(name, None))
         except RefusedValueError as refused:
             errors.append(OptionError(name, refused.code, refused.detail, refused.params))
+    errors += _too_much_frozen(checked, architecture)
     errors += [_error(name, "unknown", gettext("There is no such parameter.")) for name in values]
     if errors:
         raise InvalidOptionsError(errors)
@@ -250,6 +253,17 @@ def _flatten(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[OptionError]]
     twice = [str(name) for name in nested if name in values]
     values |= {str(name): value for name, value in nested.items() if name not in values}
     return values, [_error(name, "given_twice", gettext("Is given twice.")) for name in twice]
+
+
+def _too_much_frozen(options: Options, architecture: str) -> list[OptionError]:
+    found = most_frozen(architecture)
+    if found is None or int(options.get("freeze", 0)) <= found[0]:
+        return []
+    params = {"minimum": 0, "maximum": found[0], "family": found[1]}
+    detail = gettext(
+        "Must be between {minimum} and {maximum} with {family}: its last layer has to learn."
+    )
+    return [OptionError("freeze", "out_of_range", detail.format(**params), params)]
 
 
 def _error(name: str, code: str, detail: str) -> OptionError:
@@ -271,8 +285,15 @@ def final_learning_rate(options: Mapping[str, Any]) -> float | None:
     return float(options["lr0"]) * float(options["lrf"])
 
 
-def has_no_effect(options: Mapping[str, Any]) -> dict[str, Text]:
-    """Return the options that change nothing beside the others, each with the reason."""
+def has_no_effect(
+    options: Mapping[str, Any], *, gpu_class: str = "", classes: int | None = None
+) -> dict[str, Text]:
+    """Return the options that change nothing beside the others, each with the reason.
+
+    Args:
+        gpu_class: of the card that it runs on, empty where that is open.
+        classes: with boxes in the data, None where that is open.
+    """
     found: dict[str, Text] = {}
     if options["optimizer"] == "auto":
         found["lr0"] = _("The automatic optimizer chooses the initial learning rate itself.")
@@ -280,9 +301,16 @@ def has_no_effect(options: Mapping[str, Any]) -> dict[str, Text]:
     if options["patience"] >= options["epochs"]:
         found["patience"] = _("The training has no more epochs than it would wait for.")
     if options["close_mosaic"] >= options["epochs"]:
-        found["mosaic"] = _("All epochs are set to learn from whole pictures.")
+        whole = _("All epochs are set to learn from whole pictures.")
+        found |= dict.fromkeys(("mosaic", "mixup", "cutmix"), whole)
     elif options["mosaic"] == 0 and options["mixup"] == 0 and options["cutmix"] == 0:
         found["close_mosaic"] = _("No picture is put together from others.")
     if options["epochs"] == 1 and options["warmup_epochs"] > 0:
         found["warmup_epochs"] = _("A training of one epoch has no warm-up.")
+    if options["lrf"] == 1:
+        found["cos_lr"] = _("The learning rate does not fall: its final factor is 1.")
+    if classes is not None and classes < 2:
+        found["cls_pw"] = _("There is only one class with boxes.")
+    if gpu_class == CPU:
+        found["amp"] = _("Without a graphics card everything is computed in 32 bits.")
     return found

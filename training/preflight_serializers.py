@@ -20,7 +20,7 @@ class PresetQuerySerializer(ScopedSerializer):
 
 
 class PresetSerializer(serializers.Serializer[Any]):
-    """Settings that suit the data; `options` are those that differ from the usual ones."""
+    """Settings that suit the data; each names the same `options`, so that one replaces another."""
 
     name = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]
@@ -53,8 +53,10 @@ class CardSerializer(serializers.Serializer[Any]):
     memory_mb = serializers.IntegerField(allow_null=True)
     needed_mb = serializers.IntegerField(allow_null=True)
     largest_batch = serializers.IntegerField(allow_null=True)
+    failed_batch = serializers.IntegerField(allow_null=True)
     seconds = serializers.FloatField(allow_null=True)
     is_rough = serializers.BooleanField()
+    is_limited = serializers.BooleanField()
     cost = serializers.FloatField(allow_null=True)
 
 

@@ -16,6 +16,7 @@ from datasets.models import DatasetVersion
 from training.base_models import BASE_MODELS, SCRATCH
 from training.memory import fitting_batch
 from training.option import Text, Value
+from training.options import OPTIONS
 from training.pretrained import may_be_fetched, names_here
 
 #: Families from the most trusted; all of them find objects, so the first with weights is taken.
@@ -66,10 +67,13 @@ _PLANS = (
     ),
 )  # fmt: skip
 
+#: What any of them sets, as it usually is: choosing another one takes it back.
+_USUAL = {name: OPTIONS[name].default for plan in _PLANS for name in plan.more}
+
 
 @dataclass(frozen=True)
 class Preset:
-    """A base model and the options that differ from the usual ones."""
+    """A base model and options: each preset names all that any of them sets."""
 
     name: str
     label: Text
@@ -120,6 +124,7 @@ def _preset(
         "optimizer": "auto",
         # A short training, too, ends with pictures as they will be seen later.
         "close_mosaic": min(10, epochs // 4),
+        **_USUAL,
         **plan.more,
     }
     return Preset(plan.name, plan.label, plan.help, _base_model(size, here), options)

@@ -6,6 +6,7 @@ is opened by the trainer alone, which loads weights without running anything out
 
 import hashlib
 import logging
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
@@ -23,6 +24,7 @@ from training.trainer_checkpoints import is_whole
 log = logging.getLogger(__name__)
 
 _FOLDER = "pretrained"
+_NAMES_SECONDS = 30.0
 _CHUNK = 1 << 20
 _MOST_BYTES = 1 << 30
 _TIMEOUT = urllib3.Timeout(connect=10.0, read=30.0)
@@ -36,6 +38,10 @@ _SHA256 = {
     "yolo26n": "9b09cc8bf347f0fc8a5f7657480587f25db09b34bf33b0652110fb03a8ad4fef",
 }
 
+#: Names, and until when they count, by `time.monotonic()`.
+_NOTHING_KNOWN: tuple[frozenset[str], float] = (frozenset(), 0.0)
+_in_storage = _NOTHING_KNOWN
+
 
 class _NotThere(Exception):
     """The net does not have it, or cannot be reached."""
@@ -45,11 +51,30 @@ def names_here() -> frozenset[str]:
     """Return the base models whose weights are on this host or in storage."""
     folder = Path(settings.WEIGHTS_DIR)
     found = {path.stem for path in folder.glob("*.pt")} if folder.is_dir() else set()
-    try:
-        _folders, files = weights_storage().listdir(_FOLDER)
-    except Exception:  # noqa: BLE001  no folder yet, or storage is away: then they are not here
-        files = []
-    return frozenset(found | {Path(name).stem for name in files}) & BASE_MODELS.keys()
+    return frozenset(found | _names_in_storage()) & BASE_MODELS.keys()
+
+
+def _names_in_storage() -> frozenset[str]:
+    """Return what storage holds, as it was lately: a form asks at each pause in typing.
+
+    That storage is away is remembered as well: each try may sit out its time-outs.
+    """
+    global _in_storage  # noqa: PLW0603  one memory a process; Redis may be away as storage is
+    names, until = _in_storage
+    if time.monotonic() >= until:
+        try:
+            _folders, files = weights_storage().listdir(_FOLDER)
+        except Exception:  # noqa: BLE001  no folder yet, or storage is away: then they are not here
+            files = []
+        names = frozenset(Path(name).stem for name in files)
+        _in_storage = (names, time.monotonic() + _NAMES_SECONDS)
+    return names
+
+
+def forget_names() -> None:
+    """Have storage asked again: what it holds has changed."""
+    global _in_storage  # noqa: PLW0603
+    _in_storage = _NOTHING_KNOWN
 
 
 def may_be_fetched() -> bool:
@@ -85,6 +110,7 @@ def provide(name: str, target: Path, *, check: Callable[[], None] = lambda: None
         raise UserError("weights_missing", base_model=name) from reason
     with target.open("rb") as file:
         put_file(storage, stored, iter(lambda: file.read(_CHUNK), b""))
+    forget_names()
     return target
 
 

@@ -1,4 +1,4 @@
-"""A worker whose GPU failed, or whose disk is full, takes no run until that is over.
+"""A worker whose GPU failed, and a host whose disk is full, take no run until that is over.
 
 Else it would take the run that it just gave back, and fail it again, while others could do it. It
 is remembered in a file, so that a new start of the worker does not forget it.
@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 
@@ -29,55 +28,60 @@ _PROBE_SECONDS = 120.0
 
 
 def quarantine(reason: str) -> None:
-    """Have this worker take no run until what happened is over.
+    """Have this worker take no run until what happened is over; of a disk, all of the host.
 
     Args:
         reason: `device_failed` or `disk_full`.
     """
-    log.error("This worker takes no training until this is over: %s", reason)
-    _write({"reason": reason, "looked_at": time.time()})
+    log.error("No training is taken here until this is over: %s", reason)
+    _write(reason, time.time())
 
 
 def refusal() -> str | None:
     """Return why this worker takes no run, or None; now and then look whether the cause is gone."""
-    known = _read()
-    if known is None:
-        return None
-    reason = str(known["reason"])
-    if abs(time.time() - float(known["looked_at"])) < LOOK_SECONDS:
-        return reason
-    if _PROBES.get(reason, _is_well)():
-        log.warning("This worker takes trainings again: over is %s", reason)
-        _file().unlink(missing_ok=True)
-        return None
-    _write({**known, "looked_at": time.time()})
-    return reason
+    return next((reason for reason in _PROBES if _still(reason)), None)
 
 
-def _file() -> Path:
+def _still(reason: str) -> bool:
+    looked_at = _read(reason)
+    if looked_at is None:
+        return False
+    if abs(time.time() - looked_at) < LOOK_SECONDS:
+        return True
+    if _PROBES[reason]():
+        log.warning("Trainings are taken again: over is %s", reason)
+        _file(reason).unlink(missing_ok=True)
+        return False
+    _write(reason, time.time())
+    return True
+
+
+def _file(reason: str) -> Path:
     device = "".join(c for c in os.environ.get("CUDA_VISIBLE_DEVICES", "") if c.isalnum())
-    return Path(settings.WORK_DIR) / f"quarantine-{device or 'host'}.json"
+    # The disk is the host's, whatever card a worker has.
+    place = "host" if reason == "disk_full" else device or "card"
+    return Path(settings.WORK_DIR) / f"quarantine-{reason}-{place}.json"
 
 
-def _write(known: dict[str, Any]) -> None:
+def _write(reason: str, looked_at: float) -> None:
     try:
-        _file().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _file().write_text(json.dumps(known), encoding="ascii")
+        _file(reason).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _file(reason).write_text(json.dumps({"looked_at": looked_at}), encoding="ascii")
     except OSError:
         # On a disk without any space: whoever asks finds a file that says nothing.
         log.exception("Cannot write down why this worker takes no training")
 
 
-def _read() -> dict[str, Any] | None:
+def _read(reason: str) -> float | None:
+    """Return when it was last looked whether it is over; None where it is not so."""
     try:
-        text = _file().read_text(encoding="ascii")
+        text = _file(reason).read_text(encoding="ascii")
     except FileNotFoundError:
         return None
     try:
-        known: dict[str, Any] = json.loads(text)
-        return {"reason": str(known["reason"]), "looked_at": float(known["looked_at"])}
+        return float(json.loads(text)["looked_at"])
     except (ValueError, KeyError, TypeError):  # cut short: the disk was full
-        return {"reason": "disk_full", "looked_at": 0.0}
+        return 0.0
 
 
 def _has_space() -> bool:
@@ -101,10 +105,6 @@ def _device_answers() -> bool:
         # Not waited for: what hangs in a driver cannot even be killed.
         probe.kill()
         return False
-
-
-def _is_well() -> bool:
-    return True
 
 
 _PROBES: dict[str, Callable[[], bool]] = {

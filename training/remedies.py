@@ -175,6 +175,8 @@ _BY_CODE: dict[str, tuple[Maker, ...]] = {
     "internal": (_go_on, _repeat, _finish),
     "diverged": (_lower_rate, _finish),
     "data_error": (_import_again, _go_on),
+    "version_changed": (_import_again,),
+    "stored_file_damaged": (_import_again, _go_on),
     "weights_missing": (_from_scratch, _other_base_model, _go_on),
     "weights_unreadable": (_other_base_model, _from_scratch),
     "start_model_gone": (_other_base_model,),

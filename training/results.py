@@ -29,11 +29,18 @@ _TABLE = "results.csv"
 _OTHERWISE = frozenset({"model", predictions.KIND})
 
 
-def prepare(run: TrainingRun, done: Message, check: Callable[[], None]) -> Callable[[], None]:
+def prepare(
+    run: TrainingRun,
+    done: Message,
+    check: Callable[[], None],
+    *,
+    reason: TrainingRun.StopReason | None = None,
+) -> Callable[[], None]:
     """Store the model and the artifacts, and return the write that registers them.
 
     Args:
         check: raises where nobody wants the result any more; called while storage is away.
+        reason: why it ended early, if it did.
 
     Raises:
         UserError: `no_epoch_to_keep`, the run was stopped before its first epoch.
@@ -57,7 +64,9 @@ def prepare(run: TrainingRun, done: Message, check: Callable[[], None]) -> Calla
         run.artifacts.all().delete()
         Artifact.objects.bulk_create(artifacts)
         TrainingRun.objects.filter(pk=run.pk).update(
-            stopped_early=bool(done["stopped_early"]), best=_best(run, model.metrics, done)
+            stopped_early=bool(done["stopped_early"]),
+            stop_reason=reason,
+            best=_best(run, model.metrics, done),
         )
 
     return register
@@ -79,7 +88,7 @@ def _store_model(run: TrainingRun, path: Path, done: Message) -> TrainedModel:
     with path.open("rb") as file:
         sha256 = checkpoints.file_sha256(file)
         file.seek(0)
-        name = weights_storage().save(f"models/{run.pk}-{run.attempt}.pt", File(file))
+        name = weights_storage().save(f"models/{run.pk}-{run.attempt}-{sha256[:12]}.pt", File(file))
     version = run.dataset_version
     model = TrainedModel(
         project_id=run.project_id,

@@ -101,6 +101,7 @@ class RunSerializer(JobSerializerMixin, ScopedModelSerializer):
             "finished_at",
             "eta_seconds",
             "stopped_early",
+            "stop_reason",
             "adjusted",
             "model",
             "error",
@@ -158,7 +159,11 @@ class NewRunSerializer(ScopedSerializer):
     seed = serializers.JSONField(required=False)
     advanced = serializers.JSONField(required=False)
     priority = serializers.IntegerField(
-        required=False, default=0, min_value=-_PRIORITY, max_value=_PRIORITY
+        required=False,
+        default=0,
+        min_value=-_PRIORITY,
+        max_value=_PRIORITY,
+        help_text="above 0, before the trainings of all projects, for staff alone",
     )
     gpu_class = GpuClassField()
 

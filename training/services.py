@@ -16,7 +16,7 @@ from jobs import queue, transitions
 from jobs.errors import UserError
 from jobs.states import Status
 from projects.models import Project
-from training.base_models import BASE_MODELS
+from training.base_models import BASE_MODELS, SCRATCH
 from training.models import TrainedModel, TrainingRun
 from training.options import BASIC_NAMES, validate_options
 from training.resuming import validate_changes
@@ -44,18 +44,18 @@ def start_run(
         key: the run's id, from a form that may be sent twice; the second insert is refused.
         base_model: a name from `training.options`; ignored where `start_model` is given.
         options: parameters as a form or a client sends them; missing ones get their defaults.
+        priority: above 0 goes before the trainings of all projects, below 0 lets them go first.
         gpu_class: of the card that it is to run on; empty for any worker.
 
     Raises:
         InvalidOptionsError: a parameter is unknown or out of its range.
-        UserError: the version or the starting model is no use here, or too many trainings wait.
+        UserError: `too_many_waiting`, or what was chosen is not for this project or person.
         IntegrityError: there is a run with this key.
     """
-    settings = validate_options(options)
-    check_version(project, dataset_version)
-    _check_start_model(project, start_model)
+    settings = validate_options(options, architecture=architecture_of(base_model, start_model))
+    _check_wish(project, user, dataset_version, start_model, priority)
     with transaction.atomic():
-        _check_room(project.pk)
+        _take_room(project.pk)
         run = TrainingRun.objects.create(
             id=key or uuid4(),
             project=project,
@@ -70,6 +70,11 @@ def start_run(
         )
         queue.submit(run)
     return run
+
+
+def architecture_of(base_model: str, start_model: TrainedModel | None) -> str:
+    """Return the network that a training trains, such as `yolo11n`."""
+    return start_model.architecture if start_model else base_model.removesuffix(SCRATCH)
 
 
 def stop_run(*, run: TrainingRun) -> None:
@@ -118,7 +123,7 @@ def resume_run(
     # What we made smaller by ourselves stays so; where it fails again, we may once more.
     adjusted = {name: v for name, v in run.adjusted.items() if name in {"batch", "loader_workers"}}
     with transaction.atomic():
-        _check_room(run.project_id)
+        _take_room(run.project_id)
         if run.paused_at is not None:
             transitions.end_pause(run)
             queue.submit(run)
@@ -129,6 +134,7 @@ def resume_run(
             adjusted={name: value for name, value in adjusted.items() if name not in changed},
             stop_requested_at=Now() if finish else None,
             stopped_early=False,
+            stop_reason=None,
         )
 
 
@@ -164,7 +170,7 @@ def repeat_run(
         options={**run.used_options, **changed} if changes else run.options,
         name=run.name if changes else _name_again(run),
         start_model=start_model,
-        priority=run.priority,
+        priority=_priority_again(run),
         gpu_class=run.gpu_class,
         key=key,
     )
@@ -181,7 +187,7 @@ def duplicate_run(run: TrainingRun) -> dict[str, Any]:
         "base_model": run.base_model,
         **basic,
         "advanced": options,
-        "priority": run.priority,
+        "priority": _priority_again(run),
         "gpu_class": run.gpu_class,
     }
 
@@ -219,18 +225,51 @@ def delete_model(*, model: TrainedModel) -> None:
         transaction.on_commit(lambda: storage.delete(name), robust=True)
 
 
-def _check_room(project_id: UUID) -> None:
-    """Refuse a training more where as many of the project wait as may; call it in a transaction.
+def _check_wish(
+    project: Project,
+    user: User,
+    version: DatasetVersion,
+    start_model: TrainedModel | None,
+    priority: int,
+) -> None:
+    _check_priority(user, priority)
+    check_version(project, version)
+    _check_start_model(project, start_model)
+
+
+def _check_priority(user: User, priority: int) -> None:
+    """Let nobody go before all other projects by themselves.
+
+    Raises:
+        UserError: `priority_for_staff`.
+    """
+    # A token for one project speaks for that project, whoever made it.
+    is_confined = getattr(user, "confined_to_project_id", None) is not None
+    if priority > 0 and (is_confined or not user.is_staff):
+        raise UserError("priority_for_staff")
+
+
+def _priority_again(run: TrainingRun) -> int:
+    """Return the priority of a repetition: to go first is granted to one run, not to its copies."""
+    return min(run.priority, 0)
+
+
+def check_room(project_id: UUID) -> None:
+    """Refuse a training more where as many of the project wait as may.
 
     Raises:
         UserError: `too_many_waiting`.
     """
-    if not (most := settings.PROJECT_WAITING):
-        return
-    # Two requests at once would both see room for one.
-    list(Project.objects.select_for_update(no_key=True).filter(pk=project_id).values("pk"))
-    if TrainingRun.objects.waiting().filter(project=project_id).count() >= most:
+    most = settings.PROJECT_WAITING
+    if most and TrainingRun.objects.waiting().filter(project=project_id).count() >= most:
         raise UserError("too_many_waiting", most=most)
+
+
+def _take_room(project_id: UUID) -> None:
+    """Check for room until the end of the transaction: two at once would both see room for one."""
+    if settings.PROJECT_WAITING:
+        list(Project.objects.select_for_update(no_key=True).filter(pk=project_id).values("pk"))
+    check_room(project_id)
 
 
 def _check_start_model(project: Project, model: TrainedModel | None) -> None:

@@ -20,6 +20,7 @@ from jobs.work_folder import work_folder
 from training import epochs, recovery, results
 from training.committing import Committer
 from training.data_layout import lay_out
+from training.ending import stop_reason
 from training.messages import Data, Message, Resume, Spec
 from training.models import TrainingRun
 from training.options import to_train_arguments
@@ -66,9 +67,11 @@ class _Attempt:
         self.run = run
         self.reporter = reporter
         self.folder = folder
-        self.teller = Teller(run, reporter, used=persist(lambda: epochs.seconds_of(run)))
+        self.teller = Teller(run, reporter, **persist(lambda: epochs.seconds_of(run)))
         self.heard_at = time.monotonic()
         self.is_stop_sent = False
+        #: Whether it is its time that ends the run, and no person.
+        self.is_time_up = False
         self.committer = Committer(run, reporter)
         self.start = Start(run, reporter, folder)
 
@@ -81,7 +84,9 @@ class _Attempt:
                 quarantine(cut.reason)
                 self.reporter.log(recovery.elsewhere(cut.reason), "error")
             raise
-        return results.prepare(self.run, last_word, self.reporter.raise_if_cancelled)
+        reason = stop_reason(last_word, is_time_up=self.is_time_up)
+        check = self.reporter.raise_if_cancelled
+        return results.prepare(self.run, last_word, check, reason=reason)
 
     def _work(self) -> Message:
         done = self.run.epoch
@@ -109,8 +114,7 @@ class _Attempt:
                 self.reporter.log(told, "warning")
 
     def _train_from_newest(self, names: list[str]) -> Message:
-        is_over = self._is_stop_wished or self.teller.is_time_up()
-        for resume in self.start.checkpoints(finalise=is_over):
+        for resume in self.start.checkpoints(finalise=self._is_to_end()):
             try:
                 return self._train(names, resume)
             except CheckpointUnreadable:
@@ -187,13 +191,13 @@ class _Attempt:
                 message = trainer.receive(_LISTEN_SECONDS)
             except TrainerGone:
                 raise self._gone(trainer) from None
-            if message is None:
-                self._check_silence()
-            elif message["type"] == "done":
+            if message is not None and message["type"] == "done":
                 self.committer.finish(self._check)
                 return message
-            else:
+            if message is not None:
                 self._hear(message)
+            # Lines alone are no progress: what hangs may still write them.
+            self._check_silence()
 
     def _check(self) -> None:
         """Leave where nobody wants this attempt any more, or nobody can be asked."""
@@ -215,11 +219,17 @@ class _Attempt:
     def _is_stop_wished(self) -> bool:
         return self.reporter.stop.is_set() or self.run.stop_requested_at is not None
 
+    def _is_to_end(self) -> bool:
+        """Whether the run ends with the epoch in hand; of two reasons, the first one counts."""
+        if not self._is_stop_wished and self.teller.is_time_up():
+            self.is_time_up = True
+        return self.is_time_up or self._is_stop_wished
+
     def _pass_on_stop(self, trainer: TrainerProcess) -> None:
-        if self.is_stop_sent or not (self._is_stop_wished or self.teller.is_time_up()):
+        if self.is_stop_sent or not self._is_to_end():
             return
         self.is_stop_sent = True
-        if not self._is_stop_wished:
+        if self.is_time_up:
             self.reporter.log(_("The time limit would be over before another epoch is."))
         self.reporter.log(_("Stopping after this epoch; the best model is kept."))
         trainer.send({"type": "stop"})

@@ -20,16 +20,19 @@ class Teller:
 
     Args:
         used: seconds that earlier attempts have trained.
+        typical: those of one of their epochs.
     """
 
-    def __init__(self, run: TrainingRun, reporter: Reporter, *, used: float = 0.0) -> None:
+    def __init__(
+        self, run: TrainingRun, reporter: Reporter, *, used: float = 0.0, typical: float = 0.0
+    ) -> None:
         options = run.options
         self._run = run
         self._reporter = reporter
         self._epochs = int(options["epochs"])
         self._patience = int(options.get("patience") or 0)
         self._limit = 3600 * float(options.get("time_limit") or 0)
-        self._used = used
+        self._used, self._typical = used, typical
         self._gauge: Gauge | None = None
         mosaics = float(options.get("mosaic") or 0) and int(options.get("close_mosaic") or 0)
         self.pace = Pace(
@@ -106,7 +109,8 @@ class Teller:
 
     def is_time_up(self) -> bool:
         """Whether the epoch in hand is the last that ends within the time that the run may take."""
-        return bool(self._limit and self._used + 2 * self.pace.typical > self._limit)
+        epoch = self.pace.typical or self._typical
+        return bool(self._limit and self._used + 2 * epoch > self._limit)
 
     def _left(self, phase: str, finished: int, part: float, is_last: bool) -> float | None:
         if phase not in _SHARES:

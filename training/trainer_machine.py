@@ -35,6 +35,21 @@ def facts(device: Any, weights: str | None) -> Facts:
     return found
 
 
+def peak_memory_mb(device: Any) -> float | None:
+    """Return the most memory that this program took of its GPU since it was last asked, in MB.
+
+    The most that was reserved, and what the driver takes for the program: the card is its own.
+    None on a processor.
+    """
+    if device.type != "cuda":
+        return None
+    free, total = torch.cuda.mem_get_info(device)
+    beside = max(total - free - torch.cuda.memory_reserved(device), 0)
+    most = torch.cuda.max_memory_reserved(device) + beside
+    torch.cuda.reset_peak_memory_stats(device)
+    return round(most / _MEBIBYTE, 1)
+
+
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on; CUDA's only where torch was built with it."""
     cudnn = torch.backends.cudnn.version() if torch.version.cuda else None

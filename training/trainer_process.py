@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Final, NoReturn
 
+from training.no_network import take_network_away
+
 _PR_SET_PDEATHSIG = 1
 
 LIBRARY_ENVIRONMENT: Final = {
@@ -39,7 +41,7 @@ _FONT: Final = "mpl-data/fonts/ttf/DejaVuSans.ttf"
 
 
 def isolate(parent: int | None = None) -> None:
-    """Become the leader of an own process group that dies with its parent.
+    """Become the leader of an own process group that dies with its parent, and has no network.
 
     Args:
         parent: process that must still be the parent; where it is gone, this one ends.
@@ -55,6 +57,7 @@ def isolate(parent: int | None = None) -> None:
     if os.getppid() != (before if parent is None else parent):
         kill_group()
     os.register_at_fork(after_in_child=die_with_parent)
+    take_network_away()
 
 
 def die_with_parent() -> None:

@@ -11,6 +11,7 @@ from training.trainer_clock import EpochClock
 from training.trainer_failures import Left
 from training.trainer_link import Link
 from training.trainer_log import LogSink
+from training.trainer_machine import peak_memory_mb
 from training.trainer_watched import WatchedPictures
 
 _SECONDS_BETWEEN = 0.5
@@ -153,7 +154,6 @@ class Reporter:
     def _epoch_message(self, trainer: Any) -> Epoch:
         losses = trainer.label_loss_items(trainer.tloss)
         images = len(trainer.train_loader.dataset)
-        on_gpu = trainer.device.type == "cuda"
         checkpoint, best = self._copies
         epoch, seconds = int(trainer.epoch) + 1, round(self._clock.seconds, 3)
         return Epoch(
@@ -167,7 +167,7 @@ class Reporter:
             waited_seconds=round(self._clock.waited, 3),
             validated_seconds=round(self._clock.validated, 3),
             images_per_second=round(images / max(self._clock.trained, 1e-6), 2),
-            gpu_memory_mb=round(trainer._get_memory() * 1024, 1) if on_gpu else None,
+            gpu_memory_mb=peak_memory_mb(trainer.device),
             batch=int(trainer.batch_size),
             fitness=_number(trainer.fitness),
             is_best=bool(trainer.best_fitness == trainer.fitness),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
@@ -19,7 +20,9 @@ from projects.access import EDITORS
 from projects.models import Project
 from projects.pages import current_user, get_project, render_page, require_role
 from training import epochs, services
+from training.ending import told_early_end
 from training.models import Checkpoint, TrainedModel, TrainingRun
+from training.option import InvalidOptionsError
 from training.options import OPTIONS, final_learning_rate
 from training.provenance import start_label
 from training.remedies import remedies_for, remedy
@@ -70,9 +73,11 @@ def run_detail(request: HttpRequest, run_id: UUID) -> HttpResponse:
         job=run,
         model=getattr(run, "model", None),
         base_model=start_label(run),
+        early_end=told_early_end(run),
         metrics=[epochs.row(row) for row in rows],
         attempts=_attempts(run, rows),
         remedies=remedies,
+        offers_letters=bool(settings.EMAIL_FROM) and not current_user(request).email_when_done,
         offers_form=any(found.code == "other_base_model" for found in remedies),
         settings=_settings(run),
         final_rate=final_learning_rate(run.options) if "optimizer" in run.options else None,
@@ -112,6 +117,8 @@ def run_remedy(request: HttpRequest, run_id: UUID) -> HttpResponse:
         run = remedy(run, request.POST.get("code", "")).apply(current_user(request))
     except UserError as error:
         messages.warning(request, f"{error.message} {error.hint}")
+    except InvalidOptionsError as error:  # of an earlier release, which took what this one refuses
+        messages.warning(request, str(error))
     return redirect("training:run_detail", run.pk)
 
 

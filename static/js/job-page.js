@@ -13,13 +13,20 @@ const LOOK_MS = 30_000;
 /**
  * Follow the job of an element with data-job="slug/id" and data-status.
  *
+ * What had happened before the page was made stands in it already, and the log loads its last lines:
+ * the frames that follow are those behind data-last-seq. An ended job is not followed.
+ *
  * @param {HTMLElement} root
- * @param {{onFrame?: (frame: object) => void}} options `onFrame` sees every frame, from the first.
+ * @param {{onFrame?: (frame: object) => void}} options `onFrame` sees every new frame.
  */
 export function followPage(root, { onFrame = () => {} } = {}) {
   const [slug, id] = root.dataset.job.split("/");
   const phases = JSON.parse(document.getElementById("phases").textContent);
-  const log = new LogView(document.querySelector("[data-log]"));
+  const known = Number(root.dataset.lastSeq);
+  const log = new LogView(document.querySelector("[data-log]"), {
+    url: `/api/v1/${slug}/${id}/logs/`,
+    before: known + 1,
+  });
   let status = root.dataset.status;
   let progress = null;
   let phase = "";
@@ -52,26 +59,23 @@ export function followPage(root, { onFrame = () => {} } = {}) {
 
   bind();
   setStatus(status);
-  return followJob({
+  if (ENDED.has(status)) return;
+  followJob({
     slug,
     id,
-    upTo: Number(root.dataset.lastSeq),
+    after: known,
     onFrame: (frame) => {
       if (frame.type === "log") log.add(frame);
-      // The replay tells old progress and old statuses again: the page shows the latest already.
-      const isNew = frame.seq > Number(root.dataset.lastSeq);
-      if (isNew) {
-        heardAt = Date.now();
-        if (silence()) silence().hidden = true;
-      }
-      if (frame.type === "progress" && progress && isNew) {
+      heardAt = Date.now();
+      if (silence()) silence().hidden = true;
+      if (frame.type === "progress" && progress) {
         progress.show(frame);
         if (phase && frame.phase !== phase) say(phases[frame.phase] ?? "");
         phase = frame.phase;
       }
       if (frame.type === "status") {
         // Laid aside or not: that is told without another status.
-        if (isNew && (frame.status !== status || "is_paused" in frame)) redraw();
+        if (frame.status !== status || "is_paused" in frame) redraw();
         setStatus(frame.status);
       }
       onFrame(frame);

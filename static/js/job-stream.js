@@ -7,24 +7,31 @@ const POLL_SECONDS = 2;
 const SOCKET_TRIES = 3;
 const SOCKET_AGAIN_SECONDS = 30;
 const LONGEST_WAIT = 15;
+// The server says nothing where there is nothing to say, and a line that is dead at one end (a laptop
+// that slept, another network) says nothing either: after so long, the store is asked once.
+const SILENT_SECONDS = 20;
+// What was heard so lately is alive.
+const LATELY_MS = 3_000;
+const LOOK_MS = 5_000;
+const ASK_MS = 10_000;
 
 /**
  * Follow a job.
  *
- * @param {{slug: string, id: string, after?: number, upTo?: number,
+ * @param {{slug: string, id: string, after?: number,
  *          onFrame: (frame: object) => void,
  *          onState?: (state: "live"|"polling"|"waiting"|"refused"|"ended") => void}} options
- *   `after`: number of the last frame that the page knows already; `upTo`: number of a frame that is
- *   there: an end before it is an old one, after which the job went on.
+ *   `after`: number of the last frame that the page knows already.
  * @returns {{close: () => void, last: () => number}}
  */
-export function followJob({ slug, id, after = 0, upTo = 0, onFrame, onState = () => {} }) {
+export function followJob({ slug, id, after = 0, onFrame, onState = () => {} }) {
   let last = after;
   let socket = null;
   let timer = 0;
   let failures = 0;
   let socketAt = 0;
   let isClosed = false;
+  let heardAt = Date.now();
 
   const later = (task, seconds) => {
     clearTimeout(timer);
@@ -33,6 +40,8 @@ export function followJob({ slug, id, after = 0, upTo = 0, onFrame, onState = ()
   const stop = (state) => {
     isClosed = true;
     clearTimeout(timer);
+    clearInterval(watch);
+    listening.abort();
     socket?.close();
     if (state) onState(state);
   };
@@ -43,7 +52,7 @@ export function followJob({ slug, id, after = 0, upTo = 0, onFrame, onState = ()
     if (frame.seq > last + 1) return false;
     last = frame.seq;
     onFrame(frame);
-    if (frame.type === "status" && ENDED.has(frame.status) && frame.seq >= upTo) stop("ended");
+    if (frame.type === "status" && ENDED.has(frame.status)) stop("ended");
     return true;
   };
 
@@ -51,10 +60,16 @@ export function followJob({ slug, id, after = 0, upTo = 0, onFrame, onState = ()
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const opened = new WebSocket(`${scheme}://${location.host}/ws/${slug}/${id}/?after=${last}`);
     socket = opened;
-    socketAt = Date.now();
-    opened.onopen = () => onState("live");
+    socketAt = heardAt = Date.now();
+    opened.onopen = () => {
+      heardAt = Date.now();
+      onState("live");
+    };
     opened.onmessage = ({ data }) => {
+      // One that was given up may come back to life: its frames come by the other already.
+      if (opened !== socket) return;
       failures = 0;
+      heardAt = Date.now();
       // A gap: what is missing is asked for again, from the last frame that is known.
       if (!take(JSON.parse(data))) opened.close();
     };
@@ -68,12 +83,25 @@ export function followJob({ slug, id, after = 0, upTo = 0, onFrame, onState = ()
     };
   };
 
+  /** Leave a line that may be dead, and go on from the last frame on another one. */
+  const connectAgain = () => {
+    const left = socket;
+    clearTimeout(timer);
+    connect();
+    left?.close();
+  };
+
+  const ask = () =>
+    fetch(`/api/v1/${slug}/${id}/events/?after=${last}`, {
+      headers: { Accept: "application/json" },
+      signal: AbortSignal.timeout(ASK_MS),
+    });
+
   const poll = async () => {
+    if (socket.readyState === WebSocket.OPEN) return; // it came back meanwhile
     onState("polling");
     try {
-      const response = await fetch(`/api/v1/${slug}/${id}/events/?after=${last}`, {
-        headers: { Accept: "application/json" },
-      });
+      const response = await ask();
       if ([401, 403, 404].includes(response.status)) return stop("refused");
       if (response.ok) {
         const { events } = await response.json();
@@ -94,10 +122,26 @@ export function followJob({ slug, id, after = 0, upTo = 0, onFrame, onState = ()
 
   const wait = () => Math.min(LONGEST_WAIT, 0.5 * 2 ** failures) * (0.75 + Math.random() / 2);
 
-  // A phone that wakes up, a network that is back: do not sit out the wait.
-  addEventListener("online", () => {
-    if (!isClosed && socket?.readyState !== WebSocket.OPEN) later(connect, 0);
-  });
+  /** Silent for long: where the store knows more, or cannot be reached, the line is dead. */
+  const lookForSilence = async () => {
+    const isQuiet = Date.now() - heardAt >= SILENT_SECONDS * 1000;
+    if (!isQuiet || document.hidden || socket.readyState > WebSocket.OPEN) return;
+    const [asked, from] = [socket, last];
+    heardAt = Date.now(); // asked once in each silence
+    const answer = await ask().then((response) => response.ok && response.json(), () => null);
+    const isDead = answer === null || answer?.events?.length > 0;
+    if (isDead && !isClosed && asked === socket && from === last) connectAgain();
+  };
+
+  // A phone that wakes up, a network that is back or another one: do not sit out any wait, and do not
+  // trust a line that says that it is open.
+  const listening = new AbortController();
+  const { signal } = listening;
+  addEventListener("online", connectAgain, { signal });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && Date.now() - heardAt > LATELY_MS) connectAgain();
+  }, { signal });
+  const watch = setInterval(lookForSilence, LOOK_MS);
   connect();
   return { close: () => stop(), last: () => last };
 }

@@ -28,7 +28,8 @@ def test_a_zip_becomes_pictures_with_boxes(
     page.wait_for_selector("#job [data-status=succeeded]", timeout=60_000)
     assert page.locator("#job .tile").count() == 8
     assert "is-done" in (page.locator("#steps .step >> nth=0").get_attribute("class") or "")
-    assert page.locator("[data-log-lines] div").count() > 0
+    page.evaluate("document.querySelector('[data-log]').open = true")
+    page.locator("[data-log-lines] div").first.wait_for()
     assert page.locator("#toasts .notice").count() == 0
 
 

@@ -10,6 +10,7 @@ from datasets.models import Import
 from jobs import transitions
 from jobs.models import JobEvent
 from projects.models import Project
+from tests.browser.visitor import PHONE
 from tests.factories import make_import
 from tests.services.programs import Programs, free_port
 
@@ -42,6 +43,49 @@ def shown(page: Page, lines: int) -> list[str]:
 
 def expected(lines: int) -> list[str]:
     return [f"line {n}" for n in range(lines)]
+
+
+def test_only_the_newest_lines_are_loaded_until_somebody_asks_for_older_ones(
+    visit: Any, viewer: User, job: Any
+) -> None:
+    tell(job, 0, 1150)
+    progress = {"phase": "read", "done": 1, "total": 2, "percent": 50.0, "eta_seconds": None}
+    transitions.append(job, [(JobEvent.Type.PROGRESS, progress)] * 300)
+    tell(job, 1150, 1200)
+    job.refresh_from_db()
+    visitor = visit(viewer, language="en", width=PHONE)
+    sockets: list[str] = []
+    visitor.page.on("websocket", lambda socket: sockets.append(socket.url))
+    page = visitor.open(f"/imports/{job.pk}/")
+    assert shown(page, 500) == expected(1200)[-500:]
+    assert page.locator("[data-log-count]").inner_text() == "500+"
+    assert sockets[0].endswith(f"?after={job.last_seq}")
+    assert visitor.problems() == []
+
+    older = page.get_by_role("button", name="Older lines")
+    older.click()
+    assert shown(page, 1000) == expected(1200)[-1000:]
+    tell(job, 1200, 1205)
+    older.click()
+    assert shown(page, 1200) == expected(1200)
+    assert older.is_hidden()
+    page.click("[data-log-pause]")
+    assert shown(page, 1205) == expected(1205)
+    assert page.locator("[data-log-count]").inner_text() == "1,205"
+
+
+def test_older_lines_that_do_not_come_can_be_asked_for_again(
+    visit: Any, viewer: User, job: Any
+) -> None:
+    tell(job, 0, 10)
+    visitor = visit(viewer)
+    visitor.page.route("**/logs/?before=*", lambda route: route.abort(), times=1)
+    page = visitor.open(f"/imports/{job.pk}/")
+    page.locator("[data-log-older] [role=status]:not(:empty)").wait_for()
+    tell(job, 10, 12)
+    assert shown(page, 2) == expected(12)[-2:]
+    page.click("[data-log-older] button")
+    assert shown(page, 12)[:10] == expected(10)
 
 
 def test_lines_arrive_without_reloading(visit: Any, viewer: User, job: Any) -> None:
@@ -80,6 +124,86 @@ def test_without_sockets_the_page_polls(visit: Any, viewer: User, job: Any) -> N
     tell(job, 10, 15)
     assert shown(page, 15) == expected(15)
     assert page.locator("[data-log-state]").inner_text().strip()
+
+
+class DeadLine:
+    """WebSockets of a page that can be made to say nothing any more, without being closed."""
+
+    def __init__(self, page: Page) -> None:
+        self.opened = 0
+        self.is_dead = False
+        page.route_web_socket("**/ws/**", self._carry)
+
+    def _carry(self, socket: Any) -> None:
+        self.opened += 1
+        number = self.opened
+        server = socket.connect_to_server()
+        server.on_message(lambda text: self._pass(socket, number, text))
+
+    def _pass(self, socket: Any, number: int, text: Any) -> None:
+        if not (self.is_dead and number == 1):
+            socket.send(text)
+
+
+_WAKE = """() => {
+  for (const hidden of [true, false]) {
+    Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }
+}"""
+
+
+@pytest.fixture
+def dying(visit: Any, viewer: User, job: Any) -> tuple[Page, DeadLine]:
+    """A page whose line has died after ten lines, and that missed five; its clock is ours."""
+    page = visit(viewer).page
+    line = DeadLine(page)
+    tell(job, 0, 10)
+    page.clock.install()
+    page.goto(f"{visit(viewer).base}/imports/{job.pk}/")
+    assert shown(page, 10) == expected(10)
+    tell(job, 10, 11)
+    assert shown(page, 11) == expected(11)
+    line.is_dead = True
+    tell(job, 11, 15)
+    page.wait_for_timeout(1_500)
+    assert shown(page, 11) == expected(11)
+    return page, line
+
+
+def test_a_line_that_died_silently_is_left_once_the_store_knows_more(
+    dying: tuple[Page, DeadLine],
+) -> None:
+    page, line = dying
+    page.clock.fast_forward(21_000)
+    assert shown(page, 15) == expected(15)
+    assert line.opened == 2
+
+
+@pytest.mark.parametrize("wake", [_WAKE, "dispatchEvent(new Event('online'))"])
+def test_a_page_that_wakes_up_does_not_trust_its_line(
+    dying: tuple[Page, DeadLine], wake: str, job: Any
+) -> None:
+    page, line = dying
+    page.clock.fast_forward(4_000)
+    page.evaluate(wake)
+    assert shown(page, 15) == expected(15)
+    tell(job, 15, 18)
+    assert shown(page, 18) == expected(18)
+    assert line.opened == 2
+
+
+def test_a_line_with_nothing_to_say_is_kept(visit: Any, viewer: User, job: Any) -> None:
+    visitor = visit(viewer)
+    line = DeadLine(visitor.page)
+    visitor.page.clock.install()
+    tell(job, 0, 5)
+    page = visitor.open(f"/imports/{job.pk}/")
+    assert shown(page, 5) == expected(5)
+    with page.expect_response("**/events/?after=*"):
+        page.clock.fast_forward(21_000)
+    page.wait_for_timeout(300)
+    assert line.opened == 1
 
 
 def test_a_paused_log_stands_still_and_catches_up(visit: Any, viewer: User, job: Any) -> None:

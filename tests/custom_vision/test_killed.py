@@ -94,4 +94,4 @@ def test_it_goes_on_and_fetches_only_what_is_missing(
     done = fresh(job)
     assert (done.version.images_total, warnings_of(done)) == (PICTURES, {})
     # At a kill some are under way or not stored yet; all others are fetched once.
-    assert emulator.fetched().total() <= PICTURES + KILLS * 64
+    assert emulator.fetched().total() <= PICTURES + KILLS * 96

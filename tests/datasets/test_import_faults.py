@@ -40,6 +40,12 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 Hook = Callable[[], None]
 
 
+def whole_files() -> set[str]:
+    """Return what is stored, without what killed processes left half-written."""
+    sweep_halves(older_than=timedelta(0))
+    return stored_files()
+
+
 @contextmanager
 def steps(monkeypatch: pytest.MonkeyPatch, hook: Hook) -> Iterator[None]:
     """Call a hook before and after each file that an import stores, and around each of its writes.
@@ -123,7 +129,7 @@ def test_killed_again_and_again_it_becomes_what_it_would_have_been(
     files["images/hỏng.jpg"] = b"no picture"
     content = zip_of(files)
     wanted = import_zip(make_project(), owner, content).version
-    before = stored_files()
+    before = whole_files()
     monkeypatch.setattr(Import, "max_losses", 1000)
     job = queue_zip(project, owner, content)
 
@@ -147,8 +153,7 @@ def test_killed_again_and_again_it_becomes_what_it_would_have_been(
         wanted.classes.values_list("name", "boxes", "images")
     )
     assert Picture.objects.filter(project=project).count() == 5
-    sweep_halves(older_than=timedelta(0))
-    assert len(stored_files() - before) == 10
+    assert len(whole_files() - before) == 10
 
 
 def test_three_losses_without_a_new_picture_end_it_and_it_may_be_tried_again(
@@ -211,7 +216,7 @@ def test_a_frozen_attempt_that_wakes_up_writes_nothing_more(
 def test_a_canceled_import_leaves_nothing(
     bring: Bring, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    before, calls = stored_files(), 0
+    before, calls = whole_files(), 0
 
     def look(_: Reporter) -> None:
         nonlocal calls
@@ -229,7 +234,7 @@ def test_a_canceled_import_leaves_nothing(
 
 
 def test_one_that_is_canceled_before_it_began_leaves_nothing(project: Project, owner: User) -> None:
-    before = stored_files()
+    before = whole_files()
     job = queue_zip(project, owner, labelled_zip(4))
     queue.cancel(job)
     run_import(str(job.pk))
@@ -242,7 +247,7 @@ def test_one_that_is_canceled_before_it_began_leaves_nothing(project: Project, o
 def test_canceled_while_its_worker_is_dead_it_leaves_nothing(
     project: Project, owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = stored_files()
+    before = whole_files()
     job = queue_zip(project, owner, labelled_zip(4))
     assert killed_at(25, job, monkeypatch)
     assert DatasetImage.objects.filter(version=job.version).exists()
@@ -262,7 +267,7 @@ def test_canceled_while_its_worker_is_dead_it_leaves_nothing(
 def test_what_is_deleted_under_an_import_stays_deleted(
     project: Project, owner: User, monkeypatch: pytest.MonkeyPatch, number: int, what: str
 ) -> None:
-    before = stored_files()
+    before = whole_files()
     job = queue_zip(project, owner, labelled_zip(4))
 
     def delete() -> None:
@@ -284,7 +289,7 @@ def test_what_is_deleted_under_an_import_stays_deleted(
 def test_a_full_disk_is_said_with_numbers_and_the_upload_waits(
     bring: Bring, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    before, real, written = stored_files(), picture_store.put_file, 0
+    before, real, written = whole_files(), picture_store.put_file, 0
 
     def put_file(*args: Any, **kwargs: Any) -> Any:
         nonlocal written
@@ -299,7 +304,7 @@ def test_a_full_disk_is_said_with_numbers_and_the_upload_waits(
 
     assert (job.status, job.error["code"]) == (Status.FAILED, "storage_full")
     assert "3 MB" in UserError(job.error["code"], **job.error["params"]).message
-    assert {name.rsplit(".", 1)[1] for name in stored_files() - before} == {"zip"}
+    assert {name.rsplit(".", 1)[1] for name in whole_files() - before} == {"zip"}
     assert not Picture.objects.exists()
 
     services.retry_import(job=job)
@@ -344,5 +349,4 @@ def assert_nothing_is_left(before: set[str]) -> None:
     """No picture, image or file is there that was not there before."""
     assert not DatasetImage.objects.exists()
     assert not Picture.objects.exists()
-    sweep_halves(older_than=timedelta(0))
-    assert stored_files() == before
+    assert whole_files() == before

@@ -94,6 +94,24 @@ class TestLogs:
             after = page["next"]
         assert got == [f"line {n}" for n in range(1200)]
 
+    def test_before_a_number_come_backwards_in_pages(self, mine, owner):
+        tell(mine, 1200)
+        got, before = [], 1201  # the first frame tells the status: line n has the number n + 2
+        while before is not None:
+            _, page = ask(owner, mine, "logs", before=before)
+            assert len(page["lines"]) <= 500
+            assert page["next"] == before - 1
+            got = [line["text"] for line in page["lines"]] + got
+            before = page["previous"]
+        assert got == [f"line {n}" for n in range(1199)]
+        assert page["lines"][0]["seq"] == 2
+
+    def test_before_the_first_there_are_none(self, mine, owner):
+        tell(mine, 3)
+        nothing = {"lines": [], "next": 1, "previous": None}
+        assert ask(owner, mine, "logs", before=2) == (200, nothing)
+        assert ask(owner, mine, "logs", before="x")[0] == 400
+
     @pytest.mark.parametrize("after", ["x", "-1", "1.5", str(2**63), "9" * 5000])
     def test_behind_no_number_are_refused(self, mine, owner, after):
         assert ask(owner, mine, "logs", after=after)[0] == 400

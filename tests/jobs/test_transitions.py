@@ -47,6 +47,26 @@ def in_threads(count: int, call) -> list:
     return results
 
 
+class TestTheSameAttemptGivenOutTwice:
+    """A database put back to an older state does that."""
+
+    def test_belongs_to_the_second_worker_alone(self, job):
+        before = FakeJob.objects.filter(pk=job.pk).values().get()
+        first = claimed(job, "w1")
+        FakeJob.objects.filter(pk=job.pk).update(**before)
+        FakeEvent.objects.filter(job=job, seq__gt=before["last_seq"]).delete()
+        second = claimed(job, "w2")
+        assert first.attempt == second.attempt
+        assert not renew(first)
+        with pytest.raises(LeaseLost):
+            append(first, [("log", {"text": "stale"})])
+        assert not transitions.finish(first, Status.SUCCEEDED)
+        assert take_back(first) is None
+        assert renew(second)
+        assert transitions.finish(second, Status.SUCCEEDED)
+        assert_story_is_whole(job)
+
+
 class TestClaim:
     def test_of_twenty_at_once_one_wins(self, job):
         won = [r for r in in_threads(20, lambda: claim(FakeJob, job.pk, worker="w")) if r]

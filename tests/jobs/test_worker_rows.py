@@ -139,6 +139,25 @@ class TestARow:
         assert Worker.objects.count() == 1
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL may have many hosts")
+class TestAnotherMachineOnSqlite:
+    def test_is_refused_while_the_first_one_works(self, programs: Programs):
+        heard = timezone.now() + timedelta(hours=1)  # of the other one, for as long as it is there
+        first = make_worker(queue="imports", machine="another machine", last_seen=heard)
+        job, worker = submitted(wanted=1), programs.worker()
+        refused = wait_for_standing(worker, "refused")
+        assert refused.reason == {"code": "sqlite_elsewhere", "params": {}}
+        first.delete()
+        wait_for_status(job, Status.SUCCEEDED)
+
+    def test_does_not_stop_those_that_were_there_before(self, programs: Programs):
+        worker = programs.worker()
+        wait_for_standing(worker, "idle")
+        make_worker(queue="imports", machine="another machine")
+        job = submitted(wanted=1)
+        wait_for_status(job, Status.SUCCEEDED)
+
+
 class TestADrainedWorker:
     def test_ends_what_it_does_and_takes_nothing_more(self, programs: Programs, chief: User):
         worker = programs.worker()

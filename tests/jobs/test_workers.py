@@ -3,9 +3,11 @@
 import os
 import signal
 import time
+from typing import Any
 
 import psutil
 import pytest
+from django.db import transaction
 
 from jobs import queue
 from jobs.states import Status
@@ -62,6 +64,40 @@ class TestTheChildDies:
         (grandchild,) = children(child)
         os.kill(child, signal.SIGKILL)
         wait_for(lambda: not is_alive(grandchild))
+
+
+class TestTheDatabaseIsPutBack:
+    def test_and_who_worked_is_fenced_while_the_job_goes_on_from_there(self, programs: Programs):
+        job = submitted(wanted=12, pause=0.15)
+        worker = programs.worker()
+        os.kill(running_child(job, worker), signal.SIGKILL)
+        wait_for(lambda: FakeJob.objects.get(pk=job.pk).attempt == 2 and job.epochs.count() >= 2)
+        older = _dump(job)
+        os.kill(running_child(job, worker), signal.SIGKILL)
+        wait_for(lambda: FakeJob.objects.get(pk=job.pk).attempt == 3)
+        wait_for(lambda: job.epochs.filter(attempt=3).exists())
+        _put_back(job, older)
+        programs.reconciler()
+        wait_for_status(job, Status.SUCCEEDED, seconds=30)
+        assert job.attempt == 3  # the number was given out a second time
+        assert_epochs_are_whole(job)
+        assert_story_is_whole(job)
+
+
+def _dump(job: FakeJob) -> list[list[dict[str, Any]]]:
+    """Return a job with its epochs and its story, as a backup has them."""
+    with transaction.atomic():
+        FakeJob.objects.select_for_update().get(pk=job.pk)
+        rows = FakeJob.objects.filter(pk=job.pk)
+        return [list(found.values()) for found in (rows, job.epochs.all(), job.events.all())]
+
+
+def _put_back(job: FakeJob, older: list[list[dict[str, Any]]]) -> None:
+    with transaction.atomic():
+        (columns,), epochs, story = older
+        FakeJob.objects.filter(pk=job.pk).update(**columns)
+        job.epochs.exclude(pk__in=[row["id"] for row in epochs]).delete()
+        job.events.exclude(pk__in=[row["id"] for row in story]).delete()
 
 
 class TestTheWorkerDies:

@@ -82,6 +82,11 @@ class TestALetter:
         assert letter["Subject"].strip() == "CVTrainer · Huấn luyện Kệ bia số 1: Thất bại"
         assert "dung lượng" in letter.get_content()
 
+    def test_tells_why_a_training_ended_early(self, mail_server: MailServer, end: End) -> None:
+        end(stopped_early=True, stop_reason="patience", epoch=7, options={"patience": 5})
+        notices.deliver()
+        assert "not become better for 5 epochs" in mail_server.letters[0].get_content()
+
     def test_is_of_an_import_too(
         self, mail_server: MailServer, project: Project, person: User
     ) -> None:

@@ -144,6 +144,18 @@ class TestNewRun:
         }
         assert found["epochs"]["detail"] == "Phải nằm giữa 1 và 5000."
 
+    def test_leaves_a_layer_that_learns(
+        self, client: APIClient, body: dict[str, Any], project: Project
+    ) -> None:
+        own = factories.make_model(project, architecture="yolo12s")
+        for base_model in ("yolo12n", str(own.pk)):
+            wanted = {**body, "base_model": base_model, "advanced": {"freeze": 22}}
+            answer = client.post(URL, wanted, format="json")
+            assert answer.status_code == 400
+            assert errors_of(answer)["freeze"]["code"] == "out_of_range"
+        wanted = {**body, "base_model": "yolo12n", "advanced": {"freeze": 21}}
+        assert client.post(URL, wanted, format="json").status_code == 202
+
     def test_shows_the_final_learning_rate_as_itself(
         self, client: APIClient, body: dict[str, Any]
     ) -> None:
@@ -261,11 +273,35 @@ class TestSteering:
         for name in ("name", "base_model", "dataset_version", "advanced", *BASIC_NAMES):
             assert second[name] == first[name], name
 
-    def test_the_queue_is_shown_as_it_is(self, client: APIClient, body: dict[str, Any]) -> None:
+    def test_the_queue_is_shown_as_it_is(
+        self, client: APIClient, body: dict[str, Any], api: ClientFactory, admin: User
+    ) -> None:
+        idle = client.post(URL, {**body, "priority": -5}).json()["id"]
         first, second = (client.post(URL, body).json()["id"] for _ in range(2))
-        urgent = client.post(URL, {**body, "priority": 5}).json()["id"]
+        factories.make_member(TrainingRun.objects.get(pk=first).project, admin)
+        urgent = api(admin).post(URL, {**body, "priority": 5}).json()["id"]
         places = {run["id"]: run["queue_position"] for run in client.get(URL).json()["results"]}
-        assert places == {urgent: 1, first: 2, second: 3}
+        assert places == {urgent: 1, first: 2, second: 3, idle: 4}
+
+    def test_only_staff_go_before_all_projects(
+        self, client: APIClient, body: dict[str, Any], api: ClientFactory, admin: User
+    ) -> None:
+        wanted = {**body, "priority": 1}
+        answer = client.post(URL, wanted, headers={"accept-language": "vi"})
+        assert (answer.status_code, answer.json()["code"]) == (403, "priority_for_staff")
+        assert "quản trị viên" in answer.json()["detail"]
+        project = Project.objects.get(pk=body["project"])
+        factories.make_member(project, admin)
+        confined = api(admin, "read", "train", project=project).post(URL, wanted)
+        assert confined.json()["code"] == "priority_for_staff"
+        assert not TrainingRun.objects.exists()
+        run = api(admin).post(URL, wanted).json()
+        assert run["priority"] == 1
+        again = client.post(f"{URL}{run['id']}/duplicate/").json()
+        assert again["priority"] == 0, "it was granted to that run alone"
+        assert client.post(URL, again, format="json").status_code == 202
+        repeated = client.post(f"{URL}{run['id']}/repeat/").json()
+        assert repeated["priority"] == 0
 
     def test_a_run_asks_for_a_card_and_says_what_it_waits_for(
         self, client: APIClient, body: dict[str, Any]

@@ -21,7 +21,7 @@ from projects.models import Project
 from tests import factories
 from training import checkpoints, epochs, leftovers, results, storing, supervisor, tasks
 from training.checkpoints import file_sha256
-from training.models import Checkpoint, TrainingRun, weights_storage
+from training.models import Checkpoint, TrainingRun, artifacts_storage, weights_storage
 from training.pace import Pace
 from training.services import next_run
 from training.supervisor import _Attempt
@@ -419,8 +419,45 @@ class TestLeftovers:
         leftovers.remove_unowned_weights(older_than=timedelta(0))
         assert weights_storage().exists(name)
 
-    def test_of_runs_that_are_gone_go_too(self, run: TrainingRun) -> None:
+    def test_of_runs_that_the_database_does_not_know_stay_for_a_month(
+        self, run: TrainingRun
+    ) -> None:
         name = self.lost(run)
         run.delete()
         leftovers.remove_unowned_weights(older_than=timedelta(0))
+        assert weights_storage().exists(name)
+        leftovers.remove_unowned_weights(of_no_run=timedelta(0))
         assert not weights_storage().exists(name)
+
+    def test_of_artifacts_go_like_those_of_checkpoints(self, run: TrainingRun) -> None:
+        named = results._artifact(run, "results.csv", "table", ContentFile(b"epoch"))
+        named.save()
+        name = artifacts_storage().save(f"runs/{run.pk}/1-lost.csv", ContentFile(BYTES))
+        leftovers.remove_unowned_artifacts()
+        assert artifacts_storage().exists(name)
+        leftovers.remove_unowned_artifacts(older_than=timedelta(0))
+        assert not artifacts_storage().exists(name)
+        assert artifacts_storage().exists(named.file.name)
+
+    def test_of_a_model_that_was_never_registered_goes(self, run: TrainingRun) -> None:
+        registered = factories.make_model(run.project, training_run=run)
+        name = weights_storage().save(f"models/{run.pk}-1.pt", ContentFile(BYTES))
+        leftovers.remove_unowned_models()
+        assert weights_storage().exists(name)
+        leftovers.remove_unowned_models(older_than=timedelta(0))
+        assert not weights_storage().exists(name)
+        assert weights_storage().exists(registered.file.name)
+
+    def test_what_a_run_could_go_on_from_goes_a_month_after_it_succeeded(
+        self, run: TrainingRun, stored: Checkpoint
+    ) -> None:
+        for status, days, stays in (
+            (Status.SUCCEEDED, 29, True),
+            (Status.CANCELED, 31, True),
+            (Status.SUCCEEDED, 31, False),
+        ):
+            ended = timezone.now() - timedelta(days=days)
+            TrainingRun.objects.update(status=status, finished_at=ended)
+            leftovers.remove_old_checkpoints()
+            assert weights_storage().exists(stored.file.name) is stays
+        assert not run.checkpoints.filter(kind=Checkpoint.Kind.LAST).exists()

@@ -11,7 +11,7 @@ from django.utils import translation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.base_models import BASE_MODELS, DEFAULT_BASE_MODEL
+from training.base_models import BASE_MODELS, DEFAULT_BASE_MODEL, most_frozen
 from training.option import InvalidOptionsError
 from training.options import (
     OPTIONS,
@@ -188,9 +188,45 @@ def test_the_final_learning_rate_is_the_rate_itself():
 def test_what_has_no_effect_is_said():
     assert set(has_no_effect(default_options())) == {"lr0", "momentum"}
     values = validate_options({"optimizer": "SGD", "epochs": 5, "patience": 5, "close_mosaic": 5})
-    assert set(has_no_effect(values)) == {"patience", "mosaic"}
+    assert set(has_no_effect(values)) == {"patience", "mosaic", "mixup", "cutmix"}
     values = validate_options({"optimizer": "SGD", "mosaic": 0})
     assert set(has_no_effect(values)) == {"close_mosaic"}
+    values = validate_options({"optimizer": "SGD", "cos_lr": True, "lrf": 1})
+    assert set(has_no_effect(values)) == {"cos_lr"}
+
+
+def test_what_has_no_effect_depends_on_the_card_and_the_data():
+    values = validate_options({"optimizer": "SGD"})
+    assert set(has_no_effect(values, gpu_class="cpu", classes=1)) == {"amp", "cls_pw"}
+    assert has_no_effect(values, gpu_class="t4", classes=2) == {}
+
+
+def layers_of(family: str) -> int:
+    spec = importlib.util.find_spec("ultralytics")
+    assert spec is not None and spec.origin is not None
+    folder = Path(spec.origin).parent / "cfg/models" / family.removeprefix("yolo")
+    network = yaml.safe_load((folder / f"{family}.yaml").read_text())
+    assert network["head"][-1][2] == "Detect"
+    return len(network["backbone"]) + len(network["head"])
+
+
+@pytest.mark.parametrize("family", sorted({model.family for model in BASE_MODELS.values()}))
+def test_the_last_layer_of_a_family_is_never_frozen(family):
+    most = layers_of(family) - 1
+    assert most_frozen(f"{family}n-scratch")[0] == most
+    limit = min(most, OPTIONS["freeze"].maximum)
+    assert validate_options({"freeze": limit}, architecture=f"{family}n")["freeze"] == limit
+    with pytest.raises(InvalidOptionsError) as caught:
+        validate_options({"freeze": limit + 1}, architecture=f"{family}n")
+    assert [error.field for error in caught.value.errors] == ["freeze"]
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", "0 and 21 with YOLO12"), ("vi", "YOLO12")])
+def test_how_much_may_be_frozen_is_told_with_the_family(language, told):
+    assert validate_options({"freeze": 22})["freeze"] == 22
+    with translation.override(language), pytest.raises(InvalidOptionsError) as caught:
+        validate_options({"freeze": 22}, architecture="yolo12s")
+    assert told in caught.value.errors[0].detail
 
 
 def test_the_description_is_enough_to_draw_a_form():
@@ -200,6 +236,12 @@ def test_the_description_is_enough_to_draw_a_form():
     assert len(described["base_models"]) == 40
     assert {"yolo26n", "yolo11n", "yolo12x", "yolov8s-scratch"} <= set(BASE_MODELS)
     assert DEFAULT_BASE_MODEL in BASE_MODELS
+
+
+def test_the_precision_of_numbers_is_not_called_like_that_of_a_model():
+    with translation.override("vi"):
+        label = str(OPTIONS["amp"].label)
+        assert label == "Độ chính xác số học (số bit)" != translation.gettext("Precision")
 
 
 def test_help_is_one_sentence_that_does_not_repeat_the_name():

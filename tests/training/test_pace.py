@@ -27,6 +27,7 @@ class Kind:
         noise: by how much epochs differ.
         quicker: how much of the wait goes where no mosaics are made.
         end: seconds of the end beside the measuring.
+        fades: how much slower it begins, on a host that has still other things to start.
     """
 
     epochs: int
@@ -38,6 +39,7 @@ class Kind:
     quicker: float = 0.6
     end: float = 4.0
     mosaics_until: int | None = None
+    fades: float = 0.0
 
 
 KINDS = {
@@ -51,6 +53,7 @@ KINDS = {
     "a processor, small epochs": Kind(20, 3.0, waits=0.02, validation=0.3, noise=0.1),
     "an hour each": Kind(12, 3600.0, waits=0.2, validation=200.0),
     "a noisy host": Kind(50, 10.0, noise=0.15, validation=1.0),
+    "a host that has just begun": Kind(32, 4.0, warm_up=0.1, noise=0.03, fades=0.35),
     "never a mosaic": Kind(10, 30.0, waits=0.5, mosaics_until=10),
     "four epochs": Kind(4, 30.0, validation=4.0),
 }
@@ -78,7 +81,7 @@ class Simulated:
             if number > self.until:
                 waited *= 1 - kind.quicker
             passed = kind.seconds * (1 - kind.waits) * different + waited
-            passed *= 1 + (kind.warm_up if number == 1 else 0)
+            passed *= 1 + (kind.warm_up if number == 1 else 0) + kind.fades * 0.7 ** (number - 1)
             validated = kind.validation * (1 + 0.5 / number) * different
             for tenth in range(10):
                 yield number - 1, self.pace.left(number - 1, trained=tenth / 10), self.now

@@ -16,9 +16,13 @@ from jobs import transitions
 from jobs.states import Status
 from projects.models import Project
 from tests.factories import make_dataset, make_model, make_run, make_version, make_worker
-from training.forms import default_base_model
+from training.forms import default_base_model, plain_number
 from training.models import EpochMetrics, TrainingRun
 from training.options import OPTIONS
+
+NUMBERS = [option for option in OPTIONS.values() if option.type in {"integer", "number"}]
+CHOICES = [option for option in OPTIONS.values() if option.type == "choice"]
+SWITCHES = [option for option in OPTIONS.values() if option.type == "boolean"]
 
 
 def signed_in(user: User) -> Client:
@@ -87,6 +91,14 @@ def test_a_waiting_run_says_what_it_waits_for(
         assert "None" not in text
 
 
+def test_a_priority_is_shown_where_there_is_one(viewer: User, project: Project) -> None:
+    client = signed_in(viewer)
+    for priority, said in ((0, False), (5, True), (-5, True)):
+        run = make_run(project, priority=priority)
+        page = client.get(f"/training-runs/{run.pk}/").content.decode()
+        assert ("data-priority" in page and f"ưu tiên {priority}" in page) == said
+
+
 def test_another_project_s_run_is_not_opened_by_its_key(
     editor: User, project: Project, outsider: User
 ) -> None:
@@ -107,6 +119,56 @@ def test_wrong_values_come_back_beside_their_fields(editor: User, project: Proje
     assert answer.status_code == 422
     assert set(answer.context["form"].errors) == {"epochs", "lr0", "dataset_version"}
     assert not TrainingRun.objects.exists()
+
+
+@pytest.mark.parametrize("option", NUMBERS, ids=lambda option: option.name)
+def test_the_form_takes_the_ends_of_each_range_and_nothing_beyond(
+    editor: User, project: Project, option: Any
+) -> None:
+    client, version = signed_in(editor), make_version(make_dataset(project))
+    path = f"/projects/{project.pk}/training/new/"
+    for end in (option.minimum, option.maximum):
+        answer = client.post(path, filled_in(version, **{option.name: plain_number(end)}))
+        assert answer.status_code == 302, answer.context["form"].errors
+        run = TrainingRun.objects.get(pk=answer["Location"].split("/")[2])
+        assert run.options[option.name] == end
+    step = option.multiple_of if option.type == "integer" else 1e-6
+    for beyond in (option.minimum - 3 * step, option.maximum + step):
+        answer = client.post(path, filled_in(version, **{option.name: plain_number(beyond)}))
+        assert answer.status_code == 422
+        assert list(answer.context["form"].errors) == [option.name]
+        assert "field-error" in answer.content.decode()
+    assert TrainingRun.objects.count() == 2
+
+
+@pytest.mark.parametrize("option", CHOICES, ids=lambda option: option.name)
+def test_the_form_takes_each_choice_and_no_other(
+    editor: User, project: Project, option: Any
+) -> None:
+    client, version = signed_in(editor), make_version(make_dataset(project))
+    path = f"/projects/{project.pk}/training/new/"
+    for value, _label in option.choices:
+        client.post(path, filled_in(version, **{option.name: value}))
+    made = TrainingRun.objects.values_list(f"options__{option.name}", flat=True)
+    assert sorted(made) == sorted(value for value, _label in option.choices)
+    answer = client.post(path, filled_in(version, **{option.name: "another"}))
+    assert answer.status_code == 422 and option.name in answer.context["form"].errors
+
+
+@pytest.mark.parametrize("option", SWITCHES, ids=lambda option: option.name)
+def test_the_form_takes_a_switch_both_ways(editor: User, project: Project, option: Any) -> None:
+    client, version = signed_in(editor), make_version(make_dataset(project))
+    path = f"/projects/{project.pk}/training/new/"
+    form = filled_in(version)
+    form.pop(option.name, None)  # a browser sends nothing for what is off
+    client.post(path, form)
+    client.post(path, {**form, "key": str(uuid4()), option.name: "on"})
+    made = TrainingRun.objects.values_list(f"options__{option.name}", flat=True)
+    assert sorted(made) == [False, True]
+
+
+def test_no_option_is_left_untried() -> None:
+    assert {option.name for option in (*NUMBERS, *CHOICES, *SWITCHES)} == set(OPTIONS)
 
 
 def test_a_version_that_cannot_be_trained_on_is_told_at_its_field(
@@ -143,6 +205,34 @@ def test_a_pretrained_model_is_offered_first_where_its_weights_are(
     assert default_base_model() == "yolov8n"
     (tmp_path / "yolo11n.pt").touch()
     assert default_base_model() == "yolo11n"
+
+
+def test_as_many_layers_may_be_frozen_as_the_chosen_model_has(
+    editor: User, project: Project
+) -> None:
+    client, version = signed_in(editor), make_version(make_dataset(project))
+    own = make_model(project, architecture="yolo12n")
+    check = f"/projects/{project.pk}/training/check/"
+    for base_model in ("yolo12s-scratch", str(own.pk)):
+        form = filled_in(version, base_model=base_model, freeze="22")
+        assert "YOLO12" in client.post(check, form).json()["errors"]["freeze"]
+        answer = client.post(f"/projects/{project.pk}/training/new/", form)
+        assert list(answer.context["form"].errors) == ["freeze"]
+    assert not TrainingRun.objects.exists()
+    assert client.post(check, filled_in(version, freeze="22")).json()["errors"] == {}
+
+
+def test_what_has_no_effect_on_this_data_and_card_is_said(editor: User, project: Project) -> None:
+    client = signed_in(editor)
+    check = f"/projects/{project.pk}/training/check/"
+    one = make_version(make_dataset(project), classes=("can",))
+    make_worker(gpu_class="cpu")
+    assert {"cls_pw", "amp"} <= set(client.post(check, filled_in(one)).json()["no_effect"])
+    make_worker(gpu_class="t4")
+    two = make_version(make_dataset(project))
+    assert not {"cls_pw", "amp"} & set(client.post(check, filled_in(two)).json()["no_effect"])
+    form = filled_in(two, gpu_class="cpu")
+    assert "amp" in client.post(check, form).json()["no_effect"]
 
 
 @pytest.mark.parametrize("action", ["stop", "cancel", "resume"])

@@ -3,14 +3,21 @@
 from typing import Any
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts.models import User
 from cvtrainer_site import env
+from jobs.states import Status
 from projects.models import Project
-from tests.factories import make_dataset, make_run, make_version, make_worker
+from tests.factories import make_dataset, make_model, make_run, make_version, make_worker
 from tests.personas import ClientFactory
-from training.experience import Wanted, learn, memory_mb, seconds_per_image, was_too_large
+from training.experience import (
+    Wanted,
+    learn,
+    memory_mb,
+    seconds_per_image,
+    smallest_too_large,
+)
 from training.experience_row import Experience
 from training.models import EpochMetrics, TrainingRun
 from training.options import default_options
@@ -23,16 +30,32 @@ CPU = {"gpu_class": "cpu"}
 WANTED = Wanted("yolo11n", 640, 16, "mixed")
 
 
+@pytest.fixture(autouse=True)
+def weights(settings: Any, tmp_path: Any) -> None:
+    """The weights of two models are on this host."""
+    settings.WEIGHTS_DIR = str(tmp_path)
+    for name in ("yolo11n", "yolo11x"):
+        (tmp_path / f"{name}.pt").touch()
+
+
 def trained(device: str = "Tesla T4", **changes: Any) -> TrainingRun:
     """Return a run of 3 epochs on 1,000 pictures: 60 s the first, 20 s the others; 3 GB."""
+    options = changes.pop("options", {})
     used = {"architecture": "yolo11n", "imgsz": 640, "batch": 16, "amp": True}
     environment = {**used, "images": {"train": 1000, "val": 100}, **changes}
-    run = make_run(device=device, environment=environment, attempt=1)
+    run = make_run(device=device, environment=environment, attempt=1, options=options)
     for number, seconds in enumerate((60.0, 20.0, 20.0), 1):
         EpochMetrics.objects.create(
             run=run, epoch=number, attempt=1, seconds=seconds, gpu_memory_mb=3000 + number
         )
     return run
+
+
+def ran_out(**changes: Any) -> None:
+    """Learn of a training on a T4 that ran out of memory."""
+    run = trained(**changes)
+    run.error = {"code": "out_of_memory"}
+    learn(run)
 
 
 def ahead(project: Project, **changes: Any) -> Preflight:
@@ -78,14 +101,28 @@ class TestExperience:
         assert memory_mb(WANTED, "a100") == 3003
 
     def test_of_a_card_that_was_too_small_is_remembered_until_it_fits(self) -> None:
-        run = trained()
-        run.error = {"code": "out_of_memory"}
-        learn(run)
-        assert was_too_large(WANTED, "t4")
-        assert was_too_large(Wanted("yolo11n", 640, 32, "mixed"), "t4")
-        assert not was_too_large(Wanted("yolo11n", 640, 8, "mixed"), "t4")
+        ran_out()
+        ran_out(batch=32)
+        assert smallest_too_large(WANTED, "t4") == 16
         learn(trained())
-        assert not was_too_large(WANTED, "t4")
+        assert smallest_too_large(WANTED, "t4") == 32
+
+    def test_of_what_was_too_large_counts_for_what_needs_no_less(self) -> None:
+        ran_out(amp=False)
+        assert smallest_too_large(WANTED, "t4") is None
+        assert smallest_too_large(Wanted("yolo11n", 640, 16, "fp32"), "t4") == 16
+        assert smallest_too_large(Wanted("yolo11n", 320, 16, "fp32"), "t4") is None
+        ran_out(imgsz=960)
+        assert smallest_too_large(WANTED, "t4") is None
+        varied = Wanted("yolo11n", 640, 16, "mixed", multi_scale=0.5)
+        assert smallest_too_large(varied, "t4") == 16
+
+    def test_of_changing_sizes_is_kept_apart(self) -> None:
+        learn(trained(options={"multi_scale": 0.5}))
+        varied = Wanted("yolo11n", 640, 16, "mixed", multi_scale=0.5)
+        assert memory_mb(varied, "t4") == 3003 and memory_mb(WANTED, "t4") is None
+        assert seconds_per_image(varied, "t4") == (pytest.approx(0.02), False)
+        assert seconds_per_image(WANTED, "t4") == (pytest.approx(0.02 / (1 + 0.25 / 3)), True)
 
     def test_of_a_run_without_an_epoch_is_none(self) -> None:
         learn(make_run(environment={"batch": 4, "architecture": "yolo11n"}, device="CPU"))
@@ -123,6 +160,85 @@ class TestBefore:
         (card,) = found.cards
         smaller = ahead(project, base_model="yolo11x", options={"batch": card.largest_batch})
         assert codes(smaller) == {}
+
+    @pytest.mark.parametrize("failed", [48, 16, 8])
+    def test_a_batch_that_ran_out_of_memory_is_not_recommended_again(
+        self, project: Project, failed: int
+    ) -> None:
+        make_worker(**T4)
+        ran_out(batch=failed)
+        found = ahead(project)
+        (card,) = found.cards
+        assert card.failed_batch == failed
+        assert card.largest_batch is not None and card.largest_batch < failed
+        if failed > 16:
+            return
+        assert codes(found) == {"batch_failed_before": "warn"}
+        with translation.override("vi"):
+            told = found.findings[0].as_json()
+        assert f"{failed} ảnh" in told["message"] and f"{card.largest_batch} ảnh" in told["hint"]
+
+    def test_where_not_even_one_picture_fits_no_batch_is_recommended(
+        self, project: Project
+    ) -> None:
+        make_worker(**T4)
+        ran_out(batch=1)
+        found = ahead(project)
+        assert codes(found) == {"no_batch_fits": "warn"} and found.cards[0].largest_batch is None
+
+    def test_what_was_measured_bounds_what_is_recommended(self, project: Project) -> None:
+        make_worker(**T4)
+        run = trained()
+        run.epochs.update(gpu_memory_mb=14_000)
+        learn(run)
+        found = ahead(project)
+        assert codes(found) == {"batch_tight": "note"}
+        assert found.cards[0].largest_batch == 12
+
+    def test_precision_and_changing_sizes_make_the_batch_smaller(self, project: Project) -> None:
+        make_worker(**T4)
+        ways = ({}, {"multi_scale": 0.5}, {"amp": "fp32"})
+        fits = [ahead(project, options=way).cards[0].largest_batch or 0 for way in ways]
+        assert fits[0] > fits[1] and fits[0] > fits[2]
+
+    def test_a_time_limit_bounds_time_and_cost(self, project: Project, settings: Any) -> None:
+        settings.GPU_PRICES = {"t4": 1.0}
+        make_worker(**T4)
+        (unknown,) = ahead(project, options={"time_limit": 2}).cards
+        assert (unknown.seconds, unknown.is_limited, unknown.cost) == (7200, True, 2.0)
+        learn(trained())
+        (long,) = ahead(project, options={"time_limit": 2, "epochs": 5000}).cards
+        assert (long.seconds, long.is_limited, long.cost) == (7200, True, 2.0)
+        (short,) = ahead(project, options={"time_limit": 2}).cards
+        assert short.seconds == pytest.approx(100) and not short.is_limited
+
+    def test_weights_that_cannot_be_had_are_told(self, project: Project, settings: Any) -> None:
+        make_worker(**CPU)
+        assert codes(ahead(project, base_model="yolo26n")) == {"weights_missing": "warn"}
+        assert codes(ahead(project, base_model="yolo26n-scratch")) == {}
+        own = make_model(project, architecture="yolo26n")
+        assert codes(ahead(project, base_model=str(own.pk), start_model=own)) == {}
+        settings.WEIGHTS_URL = "https://example.test/"
+        assert codes(ahead(project, base_model="yolo26n")) == {}
+
+    def test_a_full_queue_of_the_project_stops_it(self, project: Project, settings: Any) -> None:
+        settings.PROJECT_WAITING = 1
+        make_worker(**CPU)
+        assert ahead(project).is_ready
+        make_run(project, status=Status.QUEUED)
+        assert codes(ahead(project)) == {"too_many_waiting": "stop"}
+
+    def test_a_large_model_without_a_card_is_warned_of(self, project: Project) -> None:
+        make_worker(**CPU)
+        assert codes(ahead(project, base_model="yolo11x")) == {"large_on_cpu": "warn"}
+        make_worker(**T4)
+        assert codes(ahead(project, base_model="yolo11x", options={"batch": 4})) == {}
+
+    def test_frozen_layers_from_scratch_are_warned_of(self, project: Project) -> None:
+        make_worker(**CPU)
+        assert codes(ahead(project, options={"freeze": 10})) == {}
+        found = ahead(project, base_model="yolo11n-scratch", options={"freeze": 10})
+        assert codes(found) == {"frozen_from_scratch": "warn"}
 
     def test_no_worker_and_no_worker_of_the_class_are_told(self, project: Project) -> None:
         assert codes(ahead(project)) == {"waits_for_worker": "warn"}
@@ -170,6 +286,9 @@ def test_the_api_tells_the_same_and_starts_nothing(
     assert TrainingRun.objects.count() == before
     wrong = api(editor).post(address, {**body, "epochs": 0}, format="json")
     assert wrong.status_code == 400 and wrong.json()["errors"][0]["field"] == "epochs"
+    frozen = {**body, "base_model": "yolo12n", "advanced": {"freeze": 22}}
+    wrong = api(editor).post(address, frozen, format="json")
+    assert wrong.status_code == 400 and wrong.json()["errors"][0]["field"] == "freeze"
     assert api(viewer).post(address, body, format="json").status_code == 403
 
 

@@ -42,6 +42,13 @@ def test_they_take_longer_in_their_order_and_few_pictures_are_gone_through_more_
 
 
 @pytest.mark.django_db
+def test_each_takes_back_what_another_one_set() -> None:
+    found = presets(16_000)
+    assert len({frozenset(preset.options) for preset in found.values()}) == 1
+    assert found["best"].options["cos_lr"] and not found["quick"].options["cos_lr"]
+
+
+@pytest.mark.django_db
 def test_small_things_are_looked_at_larger_where_a_card_is() -> None:
     sizes = {
         (bool(card), name): presets(card, health=health)["balanced"].options["imgsz"]

@@ -61,7 +61,9 @@ def server(settings: Any, tmp_path: Path) -> Iterator[Server]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     settings.WEIGHTS_URL = server.address
     settings.WEIGHTS_DIR = str(tmp_path / "weights")
+    pretrained.forget_names()
     yield server
+    pretrained.forget_names()
     server.shutdown()
     server.server_close()
     for name in ("yolo11s", "yolo11n"):
@@ -85,6 +87,26 @@ def test_what_the_net_gives_is_kept_in_storage_and_asked_for_once(
         assert pretrained.provide("yolo11s", tmp_path / name).read_bytes() == archive()
     assert server.asked == ["/yolo11s.pt"]
     assert pretrained.names_here() == {"yolo11s"}
+
+
+class _Away:
+    """Storage that does not answer, and counts how often it was asked."""
+
+    asked = 0
+
+    def listdir(self, _path: str) -> Any:
+        self.asked += 1
+        raise OSError("timed out")
+
+
+def test_storage_that_is_away_is_not_asked_at_every_pause_in_typing(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = _Away()
+    monkeypatch.setattr(pretrained, "weights_storage", lambda: away)
+    for _ in range(3):
+        assert pretrained.names_here() == frozenset()
+    assert away.asked == 1
 
 
 def test_a_redirect_of_the_same_host_is_followed(server: Server, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_takes_no_run_and_then_takes_it(project: Project, programs: Programs) ->
         assert status_of(run) == Status.QUEUED
         assert worker.poll() is None
     finally:
-        quarantine._file().unlink()
+        quarantine._file("device_failed").unlink()
     wait_for(lambda: status_of(run) != Status.QUEUED, seconds=30)
 
 
@@ -44,4 +44,22 @@ def test_leaves_at_once_when_it_is_told_to(programs: Programs) -> None:
         worker.terminate()
         assert worker.wait(timeout=10) == 0
     finally:
-        quarantine._file().unlink()
+        quarantine._file("disk_full").unlink()
+
+
+def test_a_full_disk_is_that_of_the_host_and_a_failed_card_is_one_workers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    quarantine.quarantine("device_failed")
+    files = [quarantine._file("device_failed")]
+    try:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+        assert quarantine.refusal() is None
+        quarantine.quarantine("disk_full")
+        files.append(quarantine._file("disk_full"))
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2")
+        assert quarantine.refusal() == "disk_full"
+    finally:
+        for file in files:
+            file.unlink()

@@ -42,7 +42,8 @@ def transactional_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[
 @pytest.fixture(autouse=True)
 def _no_quarantine() -> Any:
     yield
-    quarantine._file().unlink(missing_ok=True)
+    for reason in ("device_failed", "disk_full"):
+        quarantine._file(reason).unlink(missing_ok=True)
 
 
 def assert_whole(run: TrainingRun, wanted: int = 10) -> None:
@@ -204,8 +205,8 @@ class TestTheHostFails:
     def test_a_note_that_the_full_disk_cut_short_counts_too(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        quarantine._file().parent.mkdir(parents=True, exist_ok=True)
-        quarantine._file().write_text("")
+        quarantine._file("disk_full").parent.mkdir(parents=True, exist_ok=True)
+        quarantine._file("disk_full").write_text("")
         monkeypatch.setattr(quarantine, "RESERVE_BYTES", 1 << 60)
         assert quarantine.refusal() == "disk_full"
 
@@ -396,7 +397,7 @@ class TestAPersonDecides:
         assert not Checkpoint.objects.exists()
         # What was just being stored when the rows went is found by the next look.
         assert len(weights_storage().listdir(name)[1]) <= 2
-        leftovers.remove_unowned_weights(older_than=timedelta(0))
+        leftovers.remove_unowned_weights(of_no_run=timedelta(0))
         assert weights_storage().listdir(name)[1] == []
 
 

@@ -37,6 +37,8 @@ OFFERED = {
     "device_failed": (["go_on", "finish"], ["go_on"]),
     "diverged": (["lower_rate", "finish"], ["lower_rate"]),
     "data_error": (["import_again", "go_on"], ["import_again", "go_on"]),
+    "version_changed": (["import_again"], ["import_again"]),
+    "stored_file_damaged": (["import_again", "go_on"], ["import_again", "go_on"]),
     "weights_missing": (
         ["from_scratch", "other_base_model", "go_on"],
         ["from_scratch", "other_base_model", "go_on"],
@@ -121,6 +123,16 @@ def test_pages_that_are_offered_are_there(
         offered = actions_of(client, failed(project, code))[action]
         assert offered["method"] == "GET"
         assert browser.get(offered["url"]).status_code == 200
+
+
+def test_a_button_for_settings_that_are_refused_now_says_so(project: Project, editor: User) -> None:
+    run = failed(project, "trainer_failed", base_model="yolo12n")
+    TrainingRun.objects.filter(pk=run.pk).update(options={**run.options, "freeze": 22})
+    browser = Client()
+    browser.force_login(editor)
+    answer = browser.post(f"/training-runs/{run.pk}/remedy/", {"code": "start_anew"}, follow=True)
+    assert answer.status_code == 200 and "YOLO12" in str(next(iter(answer.context["messages"])))
+    assert TrainingRun.objects.count() == 1
 
 
 class TestWhatTheyDo:

@@ -109,7 +109,7 @@ class TestRepeat:
         options = {"seed": 9, "epochs": 3, "lr0": 0.5}
         run = make_run(
             project, status="succeeded", name="Kệ", options=options, start_model=start,
-            base_model=str(start.pk), priority=3,
+            base_model=str(start.pk), priority=-3,
         )  # fmt: skip
         client, form = signed_in(editor), {"key": str(uuid4())}
         answers = [client.post(f"/training-runs/{run.pk}/repeat/", form) for _ in range(2)]

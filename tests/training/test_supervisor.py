@@ -214,7 +214,7 @@ def test_stop_ends_after_the_epoch_and_keeps_the_best_model(
     run = work(run)
 
     assert run.status == Status.SUCCEEDED, run.error
-    assert run.stopped_early
+    assert (run.stopped_early, run.stop_reason) == (True, "asked")
     assert run.epoch < 30
     assert_epochs_are_whole(run, run.epoch)
     assert TrainedModel.objects.filter(training_run=run).exists()
@@ -275,6 +275,7 @@ def test_a_run_ends_within_its_time_and_keeps_its_best_model(
     run = work(start(epochs=500, time_limit=4 / 3600))
 
     assert run.status == Status.SUCCEEDED and run.stopped_early
+    assert run.stop_reason == "time_limit"
     assert 1 <= run.epoch < 500
     assert TrainedModel.objects.filter(training_run=run).exists()
     assert_epochs_are_whole(run, run.epoch)

@@ -238,3 +238,29 @@ def test_a_trainer_asked_for_nothing_says_how_it_is_used(tmp_path):
     _, errors = process.communicate(timeout=SECONDS)
     assert process.returncode == 2
     assert b"--listen" in errors
+
+
+_REACHES_OUT = """
+    import os, socket
+    from training.trainer_process import isolate
+
+    def opens(family):
+        try:
+            socket.socket(family).close()
+        except PermissionError:
+            return False
+        return True
+
+    isolate()
+    print(opens(socket.AF_UNIX), opens(socket.AF_INET), opens(socket.AF_INET6), flush=True)
+    if os.fork() == 0:
+        print(opens(socket.AF_UNIX), opens(socket.AF_INET), opens(socket.AF_INET6), flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
+def test_neither_it_nor_what_it_starts_reaches_a_network(tmp_path):
+    started = program(_REACHES_OUT, tmp_path, stdout=subprocess.PIPE)
+    said, _ = started.communicate(timeout=SECONDS)
+    assert said.decode().splitlines() == ["True False False"] * 2

@@ -10,7 +10,6 @@ import { showReadings } from "cvt/run-readings";
 const BEST_WAIT_MS = 400;
 const job = document.getElementById("job");
 const [slug, id] = job.dataset.job.split("/");
-const knownSeq = Number(job.dataset.lastSeq);
 const epochs = job.dataset.epochs;
 const rows = new Map();
 const precise = new Intl.NumberFormat(language, { maximumSignificantDigits: 3 });
@@ -139,7 +138,6 @@ find("[data-epoch-fold]").addEventListener("toggle", draw);
 followPage(job, {
   onFrame: (frame) => {
     if (frame.type === "epoch") add(frame);
-    if (frame.seq <= knownSeq) return; // the page shows it already
     if (frame.type === "progress") {
       showEpoch(frame);
       showReadings(frame);
