@@ -14,6 +14,7 @@ from jobs.models import EndNotice
 from jobs.registry import job_model
 from jobs.states import Status
 from training.ending import told_early_end
+from training.models import TrainingRun
 
 
 def letter_about(notice: EndNotice) -> EmailMessage | None:
@@ -47,7 +48,7 @@ def _text(item: Item) -> str:
         lines += [" ".join(describe(item.job.error["code"], item.job.error.get("params")))]
     elif best := _best(item.job):
         lines += [best]
-    if getattr(item.job, "stopped_early", False):
+    if isinstance(item.job, TrainingRun) and item.job.stopped_early:
         lines += [told_early_end(item.job)]
     lines += [_address(item.url)]
     switch = _("You asked to be told. To get no more letters, switch them off here:")

@@ -285,8 +285,8 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
 
 def _small(image: Image.Image) -> Image.Image:
     """Return the reduced picture; on the way every coded byte of the picture is read."""
-    longer = max(image.size)
-    image.draft(None, tuple(_SMALLEST_SIDE * side // longer for side in image.size))
+    (width, height), longer = image.size, max(image.size)
+    image.draft(None, (_SMALLEST_SIDE * width // longer, _SMALLEST_SIDE * height // longer))
     small = image if image.format == "JPEG" else image.copy()
     # Whole pixels are averaged first, which is quick; only the rest is interpolated.
     side = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)

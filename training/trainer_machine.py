@@ -44,8 +44,8 @@ def peak_memory_mb(device: Any) -> float | None:
     if device.type != "cuda":
         return None
     free, total = torch.cuda.mem_get_info(device)
-    beside = max(total - free - torch.cuda.memory_reserved(device), 0)
-    most = torch.cuda.max_memory_reserved(device) + beside
+    beside = max(int(total - free - torch.cuda.memory_reserved(device)), 0)
+    most = int(torch.cuda.max_memory_reserved(device)) + beside
     torch.cuda.reset_peak_memory_stats(device)
     return round(most / _MEBIBYTE, 1)
 
