@@ -40,8 +40,7 @@ class Peer:
     """A tool: its name, what pip installs, what runs there.
 
     Attributes:
-        takes_uploads: it is a server that pictures are sent to, as the portal is; the others read
-            a folder, so that the unpacking comes before.
+        takes_uploads: it is a server that pictures are sent to; the others read a folder.
     """
 
     name: str

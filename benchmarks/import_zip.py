@@ -57,13 +57,14 @@ def measure() -> list[Figure]:
 def _against(
     peer: Peer, seconds: float | None, *, floor: float, took: float, sent: float
 ) -> Figure:
-    """Return how a peer did: with the unpacking, or with the upload if it is a server."""
+    """Return how a peer did; none takes a ZIP of pictures, so that the unpacking comes before.
+
+    A server is sent the pictures, as the portal is sent the ZIP: then our upload counts too.
+    """
     if seconds is None:
         return Figure(peer.name, "cannot be installed here")
-    if peer.takes_uploads:
-        what, theirs, ours = "upload included, as ours then", seconds, took + sent
-    else:
-        what, theirs, ours = "unpacking included", floor + seconds, took
+    theirs, ours = floor + seconds, took + (sent if peer.takes_uploads else 0.0)
+    what = "unpacking and upload included" if peer.takes_uploads else "unpacking included"
     told = f"{theirs:.1f} s"
     return Figure(f"{peer.name}, {what}", told, f"> {ours:.1f} s", theirs > ours)
 
