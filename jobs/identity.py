@@ -27,9 +27,14 @@ def machine() -> str:
 
     Where the system does not tell, its name.
     """
+    return _boot() or socket.gethostname()
+
+
+def _boot() -> str:
+    """Return what the system calls its last start; empty where it does not tell."""
     with contextlib.suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return socket.gethostname()
+    return ""
 
 
 def _space() -> str:
@@ -39,10 +44,9 @@ def _space() -> str:
     system does not tell.
     """
     with contextlib.suppress(OSError):
-        if not Path("/proc/sys/kernel/random/boot_id").is_file():
-            return ""
-        found = f"{machine()} {Path('/proc/self/ns/pid').readlink()}"
-        return hashlib.sha256(found.encode()).hexdigest()[:_SPACE_LETTERS]
+        if boot := _boot():
+            found = f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+            return hashlib.sha256(found.encode()).hexdigest()[:_SPACE_LETTERS]
     return ""
 
 
