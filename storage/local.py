@@ -92,7 +92,8 @@ def put_file(storage: Storage, name: str, chunks: Iterable[bytes], *, durable: b
     except NotImplementedError:
         _upload(storage, name, chunks)
     else:
-        write_stream(path, chunks, durable=durable, parts=parts_folder(storage))
+        parts = parts_folder(storage)
+        write_stream(path, chunks, durable=durable, soon=not durable, parts=parts)
 
 
 def parts_folder(storage: Storage) -> Path:
@@ -122,7 +123,12 @@ def _begin_to_write(descriptor: int) -> None:
 
 
 def write_stream(
-    target: Path, chunks: Iterable[bytes], *, durable: bool = True, parts: Path | None = None
+    target: Path,
+    chunks: Iterable[bytes],
+    *,
+    durable: bool = True,
+    soon: bool = False,
+    parts: Path | None = None,
 ) -> None:
     """Write a file elsewhere on its disk and move it to its place when it is whole.
 
@@ -132,6 +138,7 @@ def write_stream(
         target: where it is to lie.
         chunks: the content.
         durable: wait until a power cut cannot take it away.
+        soon: begin that without waiting; of no use for a copy that goes again.
         parts: where it lies meanwhile; beside its place by default.
 
     Raises:
@@ -148,7 +155,7 @@ def write_stream(
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-            else:
+            elif soon:
                 file.flush()
                 _begin_to_write(file.fileno())
         Path(name).replace(target)
