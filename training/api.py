@@ -14,7 +14,6 @@ from rest_framework.reverse import reverse
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
-import training.errors  # noqa: F401  registers the codes
 from jobs.api import JobActionsMixin
 from jobs.errors import UserError
 from projects.viewsets import (

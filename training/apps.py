@@ -9,5 +9,6 @@ class TrainingConfig(AppConfig):
     name = "training"
 
     def ready(self) -> None:
-        """Keep house with the others."""
+        """Have the sentences for its errors known in every process; keep house with the others."""
+        import training.errors
         import training.leftovers  # noqa: F401

@@ -9,7 +9,6 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-import training.errors  # noqa: F401  registers the codes
 from jobs.errors import UserError
 from projects.models import Project
 from projects.pages import get_project, render_page

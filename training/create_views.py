@@ -10,7 +10,6 @@ from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_http_methods, require_POST
 
-import training.errors  # noqa: F401  registers the codes
 from jobs.errors import UserError
 from projects.access import EDITORS
 from projects.models import Project

@@ -10,7 +10,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-import training.errors  # noqa: F401  registers the codes
 from jobs.errors import UserError
 from projects.access import EDITORS
 from projects.pages import current_user, require_role

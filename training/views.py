@@ -12,7 +12,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-import training.errors  # noqa: F401  registers the codes
 from datasets.models import DatasetVersion
 from jobs.errors import UserError
 from jobs.states import TERMINAL, Status

@@ -19,6 +19,7 @@ from projects.models import Project
 from projects.services import delete_project
 from tests.training.conftest import Scripted
 from training import epochs, leftovers, process, quarantine, services, storing, supervisor
+from training.experience_row import Experience
 from training.models import Checkpoint, TrainingRun, weights_storage
 from training.resuming import batch_in_use
 from training.tasks import run_training
@@ -36,6 +37,7 @@ def transactional_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[
         yield
         Project.objects.all().delete()
         User.objects.all().delete()
+        Experience.objects.all().delete()  # belongs to the installation, not to a project
         connection.close()
 
 
