@@ -152,11 +152,10 @@ def write_stream(
         with os.fdopen(descriptor, "wb") as file:
             for chunk in chunks:
                 file.write(chunk)
+            file.flush()
             if durable:
-                file.flush()
                 os.fsync(file.fileno())
             elif soon:
-                file.flush()
                 _begin_to_write(file.fileno())
         Path(name).replace(target)
     except OSError as error:
