@@ -113,6 +113,10 @@ def _upload(storage: Storage, name: str, chunks: Iterable[bytes]) -> None:
             storage.save(name, File(file))
 
 
+def _full(folder: Path) -> StorageError:
+    return StorageError("storage_full", free_mb=shutil.disk_usage(folder).free // 1024**2)
+
+
 def _begin_to_write(descriptor: int) -> None:
     """Have the system write a file to its disk now, without waiting for it.
 
@@ -160,8 +164,7 @@ def write_stream(
         Path(name).replace(target)
     except OSError as error:
         if error.errno in _FULL:
-            free = shutil.disk_usage(target.parent).free
-            raise StorageError("storage_full", free_mb=free // 1024**2) from error
+            raise _full(target.parent) from error
         raise
     finally:
         with suppress(FileNotFoundError):
