@@ -44,6 +44,11 @@ def at_least(what: str, value: float, least: float, unit: str = "", digits: int 
     return Figure(what, shown, f">= {least:g} {unit}".strip(), value >= least)
 
 
+def idle_disk() -> None:
+    """Wait until what was written before is on the disk: what is timed next does not pay for it."""
+    os.sync()
+
+
 def run(name: str, measure: Callable[[], Sequence[Figure]]) -> int:
     """Measure, print the table, record it, and return the exit status: 1 where a target is missed.
 

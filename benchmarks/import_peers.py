@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.figures import note
+from benchmarks.figures import idle_disk, note
 
 #: How long one may take to be installed; and to import.
 _INSTALL, _IMPORT = 600, 3600
@@ -96,6 +96,7 @@ def _installed(home: Path, package: str) -> Path | None:
 
 def _seconds(python: Path, program: str, folder: Path, home: Path, count: int) -> float | None:
     note("importing")
+    idle_disk()
     command = [str(python), "-c", program, str(folder), str(home / "store"), str(count)]
     done = subprocess.run(
         command,

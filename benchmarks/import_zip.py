@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 from PIL import Image
 
-from benchmarks.figures import Figure, at_most, note, run
+from benchmarks.figures import Figure, at_most, idle_disk, note, run
 from benchmarks.import_peers import Peer, peers
 from benchmarks.portal import Portal, portal
 from samples.shelf_scenes import draw_scene
@@ -104,6 +104,7 @@ def _photo(number: int) -> bytes:
 
 def _floor(archive: Path, folder: Path) -> float:
     """Return the seconds of unpacking, and of reading the header of each picture."""
+    idle_disk()
     began = time.monotonic()
     subprocess.run(["unzip", "-q", str(archive), "-d", str(folder)], check=True)
     for path in sorted((folder / "images").iterdir()):
@@ -144,7 +145,7 @@ class _Watch:
             time.sleep(0.2)
 
     def _look(self) -> None:
-        while not self._ended.wait(0.3):
+        while not self._ended.wait(0.6):
             memory = 0
             for process in [self._worker, *self._worker.children(recursive=True)]:
                 try:
@@ -160,6 +161,7 @@ def _import(running: Portal, archive: Path) -> tuple[float, float, _Watch]:
     project = client.post("projects/", {"name": "photos"})["id"]
     fields = {"project": project, "dataset_name": "photos", "source": "zip", "split_ratio": 0.2}
     (worker,) = running.pids("run_worker", "imports")[:1]
+    idle_disk()
     with _Watch(running, worker) as watch:
         sending = time.monotonic()
         begun = client.upload("imports/", fields, [("file", archive)])

@@ -8,7 +8,7 @@ import ctypes
 
 #: Pieces up to this size are taken from the heap; so much of its end is kept when it is free.
 PIECE_BYTES = 8 * 1024**2
-SPARE_BYTES = 32 * 1024**2
+SPARE_BYTES = 96 * 1024**2
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 

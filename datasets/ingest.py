@@ -6,8 +6,8 @@ content, and rows of a version that nobody sees before it is ready, which the ne
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import islice
 
 from django.utils.translation import gettext as _
 
@@ -86,9 +86,7 @@ class Ingest:
         """
         try:
             rows = self._start()
-            records = self.source.records()
-            while chunk := list(islice(records, _CHUNK)):
-                self._bring_in(chunk)
+            self._bring_in()
             self._join_twins()
             own = OwnCounts(self.labels.classes, first_earlier=len(self.arrived))
             self._add_earlier()
@@ -137,34 +135,38 @@ class Ingest:
         text = _("Version %(number)d stays in it: %(pictures)d pictures in all.")
         self.reporter.log(text % {"number": self.earlier.number, "pictures": len(self.arrived)})
 
-    def _bring_in(self, chunk: list[PictureRecord]) -> None:
-        """Check and store the pictures of a chunk, then write their rows together."""
-        new: dict[str, PictureRecord] = {}
-        placed = self.store.store(self._new_ones(chunk, new))
-        images = [
-            image
-            for sha256, record in new.items()
-            if sha256 in placed and (image := self._image(sha256, record, placed[sha256]))
-        ]
+    def _bring_in(self) -> None:
+        """Check and store the pictures, and write their rows, so many together."""
+        coming: dict[str, PictureRecord] = {}
+        images: list[DatasetImage] = []
+        with closing(self.store.store(self._new_ones(coming))) as stored:
+            for placed in stored:
+                for sha256, found in placed.items():
+                    if image := self._image(sha256, coming.pop(sha256), found):
+                        images.append(image)
+                if len(images) >= _CHUNK:
+                    self._write(images)
+                    images.clear()
+        self._write(images)
+
+    def _write(self, images: list[DatasetImage]) -> None:
         with transitions.fenced(self.job):
             DatasetImage.objects.bulk_create(images)
             self.labels.save()
 
-    def _new_ones(
-        self, chunk: list[PictureRecord], new: dict[str, PictureRecord]
-    ) -> Iterator[Incoming]:
-        """Read the pictures of a chunk one by one, and note them in `new` by their digest."""
-        for record in chunk:
+    def _new_ones(self, coming: dict[str, PictureRecord]) -> Iterator[Incoming]:
+        """Read the pictures one by one, and note them in `coming` by their digest."""
+        for record in self.source.records():
             self._tell_progress()
             self.done += 1
             read = self._read(record)
             if read is None:
                 continue
             sha256, data = read
-            if sha256 in new or self._came_before(sha256):
+            if sha256 in coming or self._came_before(sha256):
                 self.twins.setdefault(sha256, Twins()).add(record)
                 continue
-            new[sha256] = record
+            coming[sha256] = record
             yield Incoming(record.key, sha256, data)
 
     def _came_before(self, sha256: str) -> bool:

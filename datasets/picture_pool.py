@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from datasets.picture_worker import HEAD, LENGTH
 from datasets.pictures import PictureRefused, PreparedPicture
@@ -26,8 +26,11 @@ _LONGEST_HEAD = 4096
 _LONGEST_PART = 1024**3
 #: Shared memory that is kept for the next picture.
 _KEPT_SHARED = 16 * 1024**2
+#: What is handed through waits behind at most so many pictures and others.
+_MOST_WAITING = 64
 
 Key = TypeVar("Key")
+Other = TypeVar("Other")
 Result = PreparedPicture | PictureRefused
 
 
@@ -59,37 +62,50 @@ class PicturePool:
         for process in self._all:
             process.end()
 
-    def prepare(self, pictures: Iterable[tuple[Key, bytes]]) -> Iterator[tuple[Key, Result]]:
+    def prepare(
+        self, pictures: Iterable[tuple[Key, bytes | Other]]
+    ) -> Iterator[tuple[Key, Result | Other]]:
         """Yield each picture prepared, or why it is refused, in the order in which they come.
 
         Args:
-            pictures: whatever the caller knows a picture by, and its bytes; taken one by one.
+            pictures: whatever the caller knows a picture by, and its bytes; taken one by one. What
+                is no bytes needs no work: it is handed through in its turn.
         """
-        busy: deque[tuple[Key, bytes, _Process]] = deque()
+        busy: _Busy = deque()
         try:
             for key, data in pictures:
-                if not self._idle:
+                is_new = isinstance(data, bytes)
+                while busy and self._is_next_due(busy, is_new=is_new):
                     yield self._collect(busy)
-                process = self._idle.popleft()
+                process = self._idle.popleft() if is_new else None
                 busy.append((key, data, process))
-                process.send(data)
+                if process is not None:
+                    process.send(cast("bytes", data))
             while busy:
                 yield self._collect(busy)
         finally:
             # The caller left early: what these were asked for must not answer another question.
-            for _, _, process in busy:
-                process.end()
-                self._idle.append(process)
+            for *_, process in busy:
+                if process is not None:
+                    process.end()
+                    self._idle.append(process)
 
-    def _collect(self, busy: "deque[tuple[Key, bytes, _Process]]") -> tuple[Key, Result]:
+    def _is_next_due(self, busy: "_Busy", *, is_new: bool) -> bool:
+        """Whether the first that waits has to be taken before another one may come."""
+        *_, process = busy[0]
+        return process is None or (is_new and not self._idle) or len(busy) >= _MOST_WAITING
+
+    def _collect(self, busy: "_Busy") -> tuple[Any, Any]:
         key, data, process = busy[0]
-        try:
-            result = process.receive(data)
-        except _Crashed:
-            # It may have died of something else, as an administrator's kill: once more.
-            result = self._try_again(process, data)
+        result = data
+        if process is not None:
+            try:
+                result = process.receive(data)
+            except _Crashed:
+                # It may have died of something else, as an administrator's kill: once more.
+                result = self._try_again(process, data)
+            self._idle.append(process)
         busy.popleft()
-        self._idle.append(process)
         return key, result
 
     def _try_again(self, process: "_Process", data: bytes) -> Result:
@@ -139,7 +155,7 @@ class _Process:
                 return PictureRefused(str(head["refused"]))
             content, thumbnail = (self._read(_checked(length)) for length in head.pop("lengths"))
             if kept := head.pop("kept"):
-                content += data[slice(*map(int, kept))]
+                content = _joined(content, data, *map(int, kept))
             return PreparedPicture(content=content, thumbnail=thumbnail, **_typed(head))
         except (_Crashed, ValueError, TypeError, KeyError) as error:
             self.end()
@@ -198,6 +214,10 @@ class _Process:
         self._child = None
 
 
+#: What a picture is known by, its bytes or what is handed through, and who works on it.
+_Busy = deque[tuple[Any, Any, _Process | None]]
+
+
 def _start(shared: int) -> "subprocess.Popen[bytes]":
     kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     child = subprocess.Popen(
@@ -219,6 +239,13 @@ def _checked(length: Any) -> int:
     if not isinstance(length, int) or not 0 <= length <= _LONGEST_PART:
         raise _Crashed
     return length
+
+
+def _joined(start: bytes, data: bytes, at: int, end: int) -> bytes:
+    """Return a picture from its start and what is kept of what came in: often that itself."""
+    if at == len(start) and end == len(data) and data.startswith(start):
+        return data
+    return start + data[at:end]
 
 
 def _typed(head: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,8 @@ file is there of which no row tells, and no version has a picture without files.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -26,6 +27,8 @@ _MOST_BYTES = 16 * 1024 * 1024
 _UPRIGHT = 1
 #: Threads that write files: a disk, or a storage far away, keeps nobody else waiting.
 _WRITERS = 4
+#: Pictures that are remembered: more than are between their rows and their use at any time.
+_RECENT = 512
 
 T = TypeVar("T")
 
@@ -47,13 +50,17 @@ class Placed:
     orientation: int
 
 
+#: A picture as it came, and what is known of it now.
+_Looked = tuple[Incoming, PreparedPicture | PictureRefused | Placed]
+
+
 @dataclass
 class PictureStore:
     """Brings the pictures of one import into its project.
 
     Attributes:
         refused: why pictures were left out, by the digest of their bytes.
-        recent: what the last call of `store` wrote files of.
+        recent: what files were written of lately.
         on_stored: called with pictures whose row and files are there, by what came in.
     """
 
@@ -61,47 +68,48 @@ class PictureStore:
     pool: PicturePool
     problems: Problems
     refused: dict[str, str] = field(default_factory=dict)
-    recent: list[Picture] = field(default_factory=list)
+    recent: deque[Picture] = field(default_factory=lambda: deque(maxlen=_RECENT))
     on_stored: Callable[[Mapping[str, Placed]], None] = lambda placed: None
+    #: New pictures whose files are being written, by the digest of what is kept.
+    _in_writing: dict[str, Picture] = field(default_factory=dict)
 
-    def store(self, incoming: Iterable[Incoming]) -> dict[str, Placed]:
-        """Return pictures that are in storage, by the digests of what came in.
+    def store(self, incoming: Iterable[Incoming]) -> Generator[dict[str, Placed]]:
+        """Yield pictures that are in storage, by the digests of what came in and in that order.
 
         What the project has already is not looked at again; files that are kept as the same bytes
         are one picture. What cannot be used is left out, with the reason in `problems`. Memory
-        holds a few pictures at a time.
+        holds a few pictures at a time. Close it where not all are taken.
+
+        Args:
+            incoming: taken one by one, ahead of what is yielded; no digest comes twice.
 
         Raises:
             LeaseLost: another attempt owns the import.
             StorageError: `storage_full`.
         """
-        self.recent.clear()
-        stored: dict[str, Placed] = {}
-        prepared = self.pool.prepare(self._unknown(incoming, stored))
-        # While the files of one batch are written, the next one is prepared.
+        # While the files of one batch are written, and used, the next one is prepared.
         with ThreadPoolExecutor(_WRITERS, thread_name_prefix="files") as writers:
             written: Callable[[], dict[str, Placed]] = dict
-            for batch in _batches(prepared, lambda pair: _size(pair[1])):
+            for batch in _batches(self.pool.prepare(self._known_or_new(incoming)), _size):
                 keeping = self._keep(batch, writers)
-                stored |= written()
+                yield written()
                 written = keeping
-            return stored | written()
+            yield written()
 
-    def _unknown(
-        self, incoming: Iterable[Incoming], known: dict[str, Placed]
-    ) -> Iterator[tuple[Incoming, bytes]]:
-        """Yield the pictures that have to be looked at; the others go into `known`."""
+    def _known_or_new(
+        self, incoming: Iterable[Incoming]
+    ) -> Iterator[tuple[Incoming, bytes | Placed]]:
+        """Yield each picture with its bytes, or with what the project has of it."""
         for group in _batches(incoming, lambda item: len(item.data)):
-            here = self._known([item.sha256 for item in group])
+            known = self._known([item.sha256 for item in group])
             for item in group:
-                placed = here.get(item.sha256)
+                placed = known.get(item.sha256)
                 if placed is None:
                     yield item, item.data
                     continue
                 if placed.picture.sha256 == item.sha256:
                     self._report(placed.picture.notes, item.key)
-                known[item.sha256] = placed
-                self.on_stored({item.sha256: placed})
+                yield replace(item, data=b""), placed
 
     def _known(self, digests: Collection[str]) -> dict[str, Placed]:
         """Return pictures that the project has: these very files, or those they are kept as."""
@@ -117,9 +125,7 @@ class PictureStore:
                 known[row.sha256] = Placed(row, row.orientation)
         return known
 
-    def _keep(
-        self, batch: list[tuple[Incoming, PreparedPicture | PictureRefused]], writers: Executor
-    ) -> Callable[[], dict[str, Placed]]:
+    def _keep(self, batch: list[_Looked], writers: Executor) -> Callable[[], dict[str, Placed]]:
         """Find or make the pictures of prepared files, and begin to write what is new.
 
         Returns:
@@ -128,37 +134,54 @@ class PictureStore:
         placed: dict[str, Placed] = {}
         new: dict[str, tuple[Picture, PreparedPicture]] = {}
         usable = list(self._usable(batch))
-        known = self._known([digest for *_, digest in usable])
+        known = self._in_writing | self._kept_as([digest for *_, digest in usable if digest])
         for item, result, digest in usable:
+            if isinstance(result, Placed):
+                placed[item.sha256] = result
+                continue
             self._report(result.notes, item.key)
             if digest not in known and digest not in new:
                 new[digest] = self._row(item.sha256, digest, result), result
-            picture = known[digest].picture if digest in known else new[digest][0]
+            picture = known[digest] if digest in known else new[digest][0]
             placed[item.sha256] = Placed(picture, result.orientation)
-        pairs = list(new.values())
-        rows = self._save([picture for picture, _ in pairs])
+        return self._written(placed, list(new.values()), writers)
+
+    def _kept_as(self, digests: Collection[str]) -> dict[str, Picture]:
+        return {digest: it.picture for digest, it in self._known(digests).items()}
+
+    def _written(
+        self,
+        placed: dict[str, Placed],
+        new: list[tuple[Picture, PreparedPicture]],
+        writers: Executor,
+    ) -> Callable[[], dict[str, Placed]]:
+        """Write the rows of new pictures, and begin to write their files."""
+        rows = self._save([picture for picture, _ in new])
+        self._in_writing = {row.stored_sha256: row for row in rows.values()}
         placed = {
             sha256: replace(it, picture=rows.get(it.picture.sha256, it.picture))
             for sha256, it in placed.items()
         }
-        writing = [writers.submit(_write_files, *pair) for pair in pairs]
+        writing = [writers.submit(_write_files, *pair) for pair in new]
 
-        def written() -> dict[str, Placed]:
+        def wait() -> dict[str, Placed]:
             for each in writing:
                 each.result()
             self.on_stored(placed)
             return placed
 
-        return written
+        return wait
 
     def _usable(
-        self, batch: Iterable[tuple[Incoming, PreparedPicture | PictureRefused]]
-    ) -> Iterator[tuple[Incoming, PreparedPicture, str]]:
-        """Yield what was prepared, with the digest of the bytes that are kept."""
+        self, batch: Iterable[_Looked]
+    ) -> Iterator[tuple[Incoming, PreparedPicture | Placed, str]]:
+        """Yield what was prepared, with the digest of what is kept, and what was here before."""
         for item, result in batch:
             if isinstance(result, PictureRefused):
                 self.refused[item.sha256] = result.code
                 self.problems.add(result.code, item.key)
+            elif isinstance(result, Placed):
+                yield item, result, ""
             else:
                 is_same = result.content == item.data
                 digest = item.sha256 if is_same else hashlib.sha256(result.content).hexdigest()
@@ -206,8 +229,8 @@ class PictureStore:
 def _write_files(picture: Picture, prepared: PreparedPicture) -> None:
     """Store a picture and its thumbnail; called by several threads."""
     storage = images_storage()
-    put_file(storage, str(picture.file), [prepared.content], durable=False)
-    put_file(storage, str(picture.thumbnail), [prepared.thumbnail], durable=False)
+    for name, content in (picture.file, prepared.content), (picture.thumbnail, prepared.thumbnail):
+        put_file(storage, str(name), [content], durable=False, one_of_many=True)
 
 
 def _batches(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
@@ -224,8 +247,8 @@ def _batches(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
         yield batch
 
 
-def _size(result: PreparedPicture | PictureRefused) -> int:
-    return 0 if isinstance(result, PictureRefused) else len(result.content)
+def _size(looked: _Looked) -> int:
+    return len(looked[1].content) if isinstance(looked[1], PreparedPicture) else 0
 
 
 def _has_files(picture: Picture) -> bool:

@@ -1,12 +1,11 @@
 """Stored files as paths for those who need one, and files that appear whole or not at all."""
 
-import ctypes
 import errno
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -14,12 +13,11 @@ from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import Storage
 
+from storage import settling
 from storage.errors import StorageError
 from storage.ranges import StoredFile, open_range
 
 _CHUNK = 1024 * 1024
-_libc = ctypes.CDLL(None, use_errno=True)
-_WRITE = 2  # SYNC_FILE_RANGE_WRITE
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -73,7 +71,14 @@ def stored_chunks(storage: Storage, name: str) -> Iterator[bytes]:
         stream.close()
 
 
-def put_file(storage: Storage, name: str, chunks: Iterable[bytes], *, durable: bool = True) -> None:
+def put_file(
+    storage: Storage,
+    name: str,
+    chunks: Iterable[bytes],
+    *,
+    durable: bool = True,
+    one_of_many: bool = False,
+) -> None:
     """Store a file under exactly this name: whole or not at all, whatever happens meanwhile.
 
     What has the name already is replaced; readers of it keep what they have opened.
@@ -83,17 +88,19 @@ def put_file(storage: Storage, name: str, chunks: Iterable[bytes], *, durable: b
         name: made from content or id; see names.py.
         chunks: the content.
         durable: wait until a power cut cannot take it away.
+        one_of_many: thousands follow, and nobody reads it soon; of no effect on durable files.
 
     Raises:
         StorageError: `storage_full`.
     """
+    settle = settling.finish_and_forget if one_of_many else settling.begin
     try:
         path = Path(storage.path(name))
     except NotImplementedError:
         _upload(storage, name, chunks)
     else:
         parts = parts_folder(storage)
-        write_stream(path, chunks, durable=durable, soon=not durable, parts=parts)
+        write_stream(path, chunks, durable=durable, settle=settle, parts=parts)
 
 
 def parts_folder(storage: Storage) -> Path:
@@ -117,21 +124,12 @@ def _full(folder: Path) -> StorageError:
     return StorageError("storage_full", free_mb=shutil.disk_usage(folder).free // 1024**2)
 
 
-def _begin_to_write(descriptor: int) -> None:
-    """Have the system write a file to its disk now, without waiting for it.
-
-    Left alone it writes gigabytes at once after half a minute, and meanwhile every commit of a
-    database on that disk waits.
-    """
-    _libc.sync_file_range(descriptor, ctypes.c_int64(0), ctypes.c_int64(0), _WRITE)
-
-
 def write_stream(
     target: Path,
     chunks: Iterable[bytes],
     *,
     durable: bool = True,
-    soon: bool = False,
+    settle: Callable[[int], None] = settling.leave,
     parts: Path | None = None,
 ) -> None:
     """Write a file elsewhere on its disk and move it to its place when it is whole.
@@ -142,7 +140,7 @@ def write_stream(
         target: where it is to lie.
         chunks: the content.
         durable: wait until a power cut cannot take it away.
-        soon: begin that without waiting; of no use for a copy that goes again.
+        settle: what is done with its descriptor instead, where nobody waits for that.
         parts: where it lies meanwhile; beside its place by default.
 
     Raises:
@@ -157,10 +155,7 @@ def write_stream(
             for chunk in chunks:
                 file.write(chunk)
             file.flush()
-            if durable:
-                os.fsync(file.fileno())
-            elif soon:
-                _begin_to_write(file.fileno())
+            (os.fsync if durable else settle)(file.fileno())
         Path(name).replace(target)
     except OSError as error:
         if error.errno in _FULL:
