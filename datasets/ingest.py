@@ -5,6 +5,7 @@ content, and rows of a version that nobody sees before it is ready, which the ne
 """
 
 import hashlib
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -278,6 +279,8 @@ class Ingest:
         for chunk in images.in_chunks(_ROWS):
             self.reporter.raise_if_cancelled()
             self.reporter.progress("count", tally.images, len(self.arrived))
+            # Here, for the keeper seldom finds the database free between these transactions.
+            self.reporter.flush_if_due(now=time.monotonic())
             with transitions.fenced(self.job):
                 tally.add(chunk)
             own.add(chunk)

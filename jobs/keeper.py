@@ -53,8 +53,11 @@ class _Keeper:
             self.reporter.wake.wait(min(self.poll_seconds, _LONGEST_WAIT, self.reporter.due_in()))
             # A breath, so that lines that come close together make one write.
             self.done.wait(_BREATH_SECONDS)
+            pause = FLUSH_SECONDS - _BREATH_SECONDS
             try:
                 self._tick()
+                # Progress that was not quite due yet does not wait for a whole turn.
+                pause = min(pause, self.reporter.due_in())
             except LeaseLost:
                 self.reporter.lost.set()
             except (OperationalError, InterfaceError):
@@ -62,7 +65,7 @@ class _Keeper:
                 connection.close()
             except DatabaseError:
                 log.exception("Frames of %s cannot be stored", self.job)
-            self.done.wait(FLUSH_SECONDS - _BREATH_SECONDS)
+            self.done.wait(pause)
         connection.close()
 
     def _tick(self) -> None:
