@@ -18,7 +18,7 @@ from jobs.models import Job, JobEvent
 #: Between two writes of what the work told; the first line after a silence goes out at once.
 FLUSH_SECONDS = 0.5
 #: Seen at least once a second, with what the write itself takes.
-_PROGRESS_SECONDS = 0.6
+_PROGRESS_SECONDS = 0.45
 _BATCH = 500
 
 
