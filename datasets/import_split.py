@@ -113,5 +113,6 @@ class ImportSplit:
         """Yield rows in short transactions, as long as the import is ours."""
         for start in range(0, len(rows), _ROWS):
             self.reporter.raise_if_cancelled()
+            self.reporter.flush_if_due()
             with transitions.fenced(self.job):
                 yield rows[start : start + _ROWS]

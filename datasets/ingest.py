@@ -5,7 +5,6 @@ content, and rows of a version that nobody sees before it is ready, which the ne
 """
 
 import hashlib
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -279,8 +278,7 @@ class Ingest:
         for chunk in images.in_chunks(_ROWS):
             self.reporter.raise_if_cancelled()
             self.reporter.progress("count", tally.images, len(self.arrived))
-            # Here, for the keeper seldom finds the database free between these transactions.
-            self.reporter.flush_if_due(now=time.monotonic())
+            self.reporter.flush_if_due()
             with transitions.fenced(self.job):
                 tally.add(chunk)
             own.add(chunk)

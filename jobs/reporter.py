@@ -112,13 +112,16 @@ class Reporter:
             while self._take(is_last=is_last):
                 self._write()
 
-    def flush_if_due(self, *, now: float) -> None:
-        """Write log lines, and progress where it is old enough; the keeper calls it often.
+    def flush_if_due(self, *, now: float | None = None) -> None:
+        """Write log lines, and progress where it is old enough.
+
+        The keeper calls it often; and so should work whose transactions follow each other closely,
+        in between: the keeper seldom finds the database free then. Not inside a transaction.
 
         Args:
-            now: by `time.monotonic()`.
+            now: by `time.monotonic()`; now by default.
         """
-        is_due = now - self._progress_at >= _PROGRESS_SECONDS
+        is_due = (time.monotonic() if now is None else now) - self._progress_at >= _PROGRESS_SECONDS
         with self._memory:
             has_lines = bool(self._frames) or self._batch is not None
             state = self._progress
