@@ -149,6 +149,10 @@ WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 PICTURE_FONT = BASE_DIR / "static" / "vendor" / "dejavu" / "DejaVuSans.ttf"
 FILE_UPLOAD_TEMP_DIR = site_env.folder("tmp")
 FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "storage.upload_handler.SteadyUploadHandler",
+]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 500
 # A form that changes each of 2,000 classes has three fields for each.

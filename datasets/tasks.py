@@ -36,7 +36,7 @@ def import_data(job: Import, reporter: Reporter) -> Commit:
     """
     reporter.progress("read", 0, 0)
     keep_freed_memory()
-    # One more than cores: each pauses while this process stores what it prepared.
+    # More than cores: each pauses until this process takes what it prepared.
     processes = min(_MOST_PROCESSES, len(os.sched_getaffinity(0)) + 2)
     try:
         with PicturePool(processes=processes) as pool:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -38,6 +39,32 @@ from tests.storage.zips import zip_of
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_delivery")]
 
 Hook = Callable[[], None]
+
+
+def test_pictures_that_are_kept_as_the_same_bytes_are_one_while_it_is_written(
+    project: Project, editor: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = picture_store._write_files
+
+    def slowly(*args: Any) -> None:
+        time.sleep(0.3)
+        real(*args)
+
+    monkeypatch.setattr(picture_store, "_write_files", slowly)
+    monkeypatch.setattr(picture_store, "_MOST_TOGETHER", 4)
+    files = labelled_files(9)
+    # The same pixels with another comment: another file, of which the same is kept.
+    first = files["images/ảnh 0.jpg"]
+    assert isinstance(first, bytes)
+    files["images/ảnh z.jpg"] = first[:2] + b"\xff\xfe\x00\x06nhe!" + first[2:]
+    files["labels/ảnh z.txt"] = files["labels/ảnh 0.txt"]
+    order = ["data.yaml", "images/ảnh 0.jpg", *(f"images/ảnh {n}.jpg" for n in range(1, 4))]
+    order += ["images/ảnh z.jpg"]
+    ordered = {name: files[name] for name in order} | files
+    job = import_zip(project, editor, zip_of(ordered))
+    assert job.status == Status.SUCCEEDED, job.error
+    assert Picture.objects.filter(project=project).count() == 9
+    assert job.version.images.count() == 9
 
 
 def whole_files() -> set[str]:

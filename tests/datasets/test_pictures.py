@@ -290,6 +290,24 @@ class TestPool:
         assert [key for key, _ in found] == [0, 1, 2, 3, 4]
         assert [(p.width, p.height) for _, p in found if isinstance(p, PreparedPicture)] == sizes
 
+    def test_what_is_no_picture_is_handed_through_in_its_turn(self) -> None:
+        taken: list[int] = []
+
+        def mixed() -> Iterator[tuple[int, bytes | str]]:
+            for number in range(400):
+                taken.append(number)
+                yield number, samples.jpeg() if number in {1, 2, 3, 250} else f"known {number}"
+
+        with PicturePool(processes=2) as pool:
+            found = []
+            for key, result in pool.prepare(mixed()):
+                found.append((key, result))
+                assert taken[-1] - key <= 70, "too much waits"
+        assert [key for key, _ in found] == list(range(400))
+        prepared = [key for key, result in found if isinstance(result, PreparedPicture)]
+        assert prepared == [1, 2, 3, 250]
+        assert found[300][1] == "known 300"
+
     def test_a_refused_picture_costs_only_itself(self) -> None:
         good, bad = samples.jpeg(), b"text"
         with PicturePool(processes=1) as pool:

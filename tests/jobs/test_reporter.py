@@ -2,6 +2,7 @@
 
 import threading
 import time
+from itertools import pairwise
 
 import pytest
 from django.db import OperationalError, transaction
@@ -123,7 +124,7 @@ class TestProgress:
         assert job.progress == expected
         assert progress() == [expected]
 
-    def test_is_written_once_a_second_but_every_phase_at_once(self, reporter):
+    def test_is_written_twice_a_second_but_every_phase_at_once(self, reporter):
         with lease_kept(reporter.job, reporter):
             began = time.monotonic()
             while time.monotonic() - began < 2.5:
@@ -131,7 +132,28 @@ class TestProgress:
                 time.sleep(0.01)
             reporter.progress("evaluate", 0, 1)
             wait_for(lambda: progress()[-1]["phase"] == "evaluate", 2)
-        assert 2 <= len(progress()) <= 5
+        assert 3 <= len(progress()) <= 7
+
+    def test_that_is_almost_due_does_not_wait_for_a_whole_turn(self, reporter):
+        with lease_kept(reporter.job, reporter):
+            began = time.monotonic()
+            while time.monotonic() - began < 4:
+                reporter.progress("train", 1, 2)
+                # Wakes the keeper at moments that have nothing to do with the progress.
+                reporter.log("line")
+                time.sleep(0.13)
+        times = [e.at for e in FakeEvent.objects.filter(type="progress").order_by("seq")]
+        gaps = [(after - before).total_seconds() for before, after in pairwise(times)]
+        assert len(times) >= 5
+        assert sorted(gaps)[-2] < 0.8, gaps
+
+    def test_is_written_by_the_work_where_the_keeper_has_no_turn(self, reporter, job):
+        reporter.progress("count", 1, 2)
+        reporter.flush_if_due()
+        reporter.progress("count", 2, 2)
+        reporter.flush_if_due()
+        job.refresh_from_db()
+        assert job.progress["done"] == 1, "not due again so soon"
 
     def test_never_passes_a_hundred_and_takes_what_is_no_number(self, reporter, job):
         reporter.progress("train", 30, 12, eta_seconds=float("inf"), loss=float("nan"))
