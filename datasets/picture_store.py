@@ -116,7 +116,7 @@ class PictureStore:
         rows = Picture.objects.filter(project=self.job.project_id)
         known: dict[str, Placed] = {}
         for row in rows.filter(Q(sha256__in=digests) | Q(stored_sha256__in=digests)):
-            if not _has_files(row):
+            if not row.is_stored:
                 continue
             if row.stored_sha256 in digests:
                 # What is kept is upright.
@@ -249,8 +249,3 @@ def _batches(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
 
 def _size(looked: _Looked) -> int:
     return len(looked[1].content) if isinstance(looked[1], PreparedPicture) else 0
-
-
-def _has_files(picture: Picture) -> bool:
-    storage = images_storage()
-    return all(storage.exists(str(file)) for file in (picture.file, picture.thumbnail))

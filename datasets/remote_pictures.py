@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from datasets.models import Import, Picture, RemotePicture, images_storage
+from datasets.models import Import, RemotePicture
 from datasets.picture_store import Placed
 from jobs import transitions
 
@@ -34,7 +34,7 @@ class RemotePictures:
             rows = self._rows().filter(remote_id__in=remote_ids[start : start + _BATCH])
             for row in rows.select_related("picture"):
                 names = {row.picture.sha256, row.picture.stored_sha256}
-                if row.sha256 in names and _has_files(row.picture):
+                if row.sha256 in names and row.picture.is_stored:
                     digests[row.remote_id] = row.sha256
         return digests
 
@@ -74,8 +74,3 @@ class RemotePictures:
 
     def _rows(self) -> Any:
         return RemotePicture.objects.filter(project=self.job.project_id, origin=self.job.origin)
-
-
-def _has_files(picture: Picture) -> bool:
-    storage = images_storage()
-    return all(storage.exists(str(file)) for file in (picture.file, picture.thumbnail))

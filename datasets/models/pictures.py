@@ -58,3 +58,13 @@ class Picture(models.Model):
     def content_digest(self) -> str:
         """The digest of the kept file; of the file as it came for rows of the first releases."""
         return self.stored_sha256 or self.sha256
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether its files are there, and none was cut short by a power cut."""
+        storage = images_storage()
+        try:
+            whole = bool(storage.size(str(self.file)) == self.size)
+            return whole and storage.size(str(self.thumbnail)) > 0
+        except FileNotFoundError:
+            return False

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -361,15 +362,25 @@ def test_what_the_uploader_did_wrong_is_not_tried_again(bring: Bring) -> None:
     assert fresh(job).status == Status.FAILED
 
 
-def test_a_picture_whose_file_was_lost_is_stored_again(bring: Bring) -> None:
+@pytest.mark.parametrize(
+    ("kind", "left"),
+    [("file", None), ("file", 0), ("file", 200), ("thumbnail", None), ("thumbnail", 0)],
+)
+def test_a_picture_whose_file_was_lost_or_cut_short_is_stored_again(
+    bring: Bring, kind: str, left: int | None
+) -> None:
     first = bring(labelled_zip(3))
     picture = Picture.objects.earliest("created_at")
-    picture.file.storage.delete(picture.file.name)
+    path = Path(getattr(picture, kind).path)
+    before = path.read_bytes()
+    path.unlink()
+    if left is not None:
+        path.write_bytes(before[:left])
 
     second = bring(labelled_zip(3), dataset=first.version.dataset)
 
     assert second.status == Status.SUCCEEDED
-    assert picture.file.storage.exists(picture.file.name)
+    assert path.read_bytes() == before
 
 
 def assert_nothing_is_left(before: set[str]) -> None:
