@@ -206,11 +206,7 @@ ACCOUNT_RATE_LIMITS = {"login": "100/m/ip", "login_failed": "5/m/key"}
 KNOX_TOKEN_MODEL = "accounts.ApiToken"  # noqa: S105  a model, no secret
 # Its own migrations make a table of tokens that nothing uses, in the way of a flush on PostgreSQL.
 MIGRATION_MODULES = {"knox": None}
-REST_KNOX = {
-    "TOKEN_MODEL": "accounts.ApiToken",
-    "AUTH_HEADER_PREFIX": "Bearer",
-    "TOKEN_PREFIX": "cvt_",
-}
+REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_PREFIX": "cvt_"}
 
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

@@ -17,6 +17,7 @@ from datasets.models import Import, Picture, images_storage
 from datasets.picture_pool import PicturePool
 from datasets.pictures import PictureRefused, PreparedPicture
 from datasets.problems import Problems
+from datasets.sources.base import SourceLost
 from jobs import transitions
 from storage.local import put_file
 from storage.names import content_name
@@ -81,20 +82,26 @@ class PictureStore:
         holds a few pictures at a time. Close it where not all are taken.
 
         Args:
-            incoming: taken one by one, ahead of what is yielded; no digest comes twice.
+            incoming: taken one by one, ahead of what is yielded; no digest comes twice. Where it
+                ends because its source is lost, what came before is stored first.
 
         Raises:
+            SourceLost: as `incoming` did.
             LeaseLost: another attempt owns the import.
             StorageError: `storage_full`.
         """
         # While the files of one batch are written, and used, the next one is prepared.
+        lost: list[SourceLost] = []
+        looked = self.pool.prepare(self._known_or_new(_until_lost(incoming, lost)))
         with ThreadPoolExecutor(_WRITERS, thread_name_prefix="files") as writers:
             written: Callable[[], dict[str, Placed]] = dict
-            for batch in _batches(self.pool.prepare(self._known_or_new(incoming)), _size):
+            for batch in _batches(looked, _size):
                 keeping = self._keep(batch, writers)
                 yield written()
                 written = keeping
             yield written()
+        if lost:
+            raise lost[0]
 
     def _known_or_new(
         self, incoming: Iterable[Incoming]
@@ -231,6 +238,14 @@ def _write_files(picture: Picture, prepared: PreparedPicture) -> None:
     storage = images_storage()
     for name, content in (picture.file, prepared.content), (picture.thumbnail, prepared.thumbnail):
         put_file(storage, str(name), [content], durable=False, one_of_many=True)
+
+
+def _until_lost(incoming: Iterable[Incoming], lost: list[SourceLost]) -> Iterator[Incoming]:
+    """Yield what comes, and note in `lost` what ended it."""
+    try:
+        yield from incoming
+    except SourceLost as error:
+        lost.append(error)
 
 
 def _batches(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
