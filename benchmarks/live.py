@@ -32,7 +32,7 @@ from benchmarks.portal import ROOT, Portal, free_port, portal
 PEOPLE = int(os.environ.get("LIVE_PEOPLE", "1000"))
 RUNS = int(os.environ.get("LIVE_RUNS", "10"))
 SECONDS = float(os.environ.get("LIVE_SECONDS", "60"))
-KILL_SECONDS = float(os.environ.get("LIVE_KILL_SECONDS", "60"))
+KILL_SECONDS = float(os.environ.get("LIVE_KILL_SECONDS", "180"))
 SLOW_SECONDS = float(os.environ.get("LIVE_SLOW_SECONDS", "40"))
 _RATE, _BURST_EVERY = 10, 20.0
 _LIFE, _SLOW_BYTES = 5.0, 200
