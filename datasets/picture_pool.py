@@ -40,14 +40,15 @@ class PicturePool:
     In memory are at most `processes` pictures and one result. Not safe for several threads.
     """
 
-    def __init__(self, *, processes: int = 2, seconds: float = _SECONDS) -> None:
+    def __init__(self, *, processes: int = 2, seconds: float = _SECONDS, nice: int = 0) -> None:
         """Set up a pool; processes start with the first pictures.
 
         Args:
             processes: how many pictures are prepared at once.
             seconds: how long one may take before it counts as crashed.
+            nice: how far the processes stand back behind others; where nobody waits for a picture.
         """
-        self._idle = deque(_Process(seconds) for _ in range(processes))
+        self._idle = deque(_Process(seconds, nice) for _ in range(processes))
         self._all = tuple(self._idle)
 
     def __enter__(self) -> Self:
@@ -123,8 +124,8 @@ class _Crashed(Exception):
 class _Process:
     """One worker; it is started anew after it crashed."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self, seconds: float, nice: int) -> None:
+        self._seconds, self._nice = seconds, nice
         self._child: subprocess.Popen[bytes] | None = None
         self._shared = -1
         self._deadline = 0.0
@@ -133,7 +134,7 @@ class _Process:
         """Give the worker a picture."""
         if self._child is None:
             self._shared = os.memfd_create("picture")
-            self._child = _start(self._shared)
+            self._child = _start(self._shared, self._nice)
         self._deadline = time.monotonic() + self._seconds
         self._share(data)
         # If the worker is gone, receive() finds out.
@@ -218,10 +219,10 @@ class _Process:
 _Busy = deque[tuple[Any, Any, _Process | None]]
 
 
-def _start(shared: int) -> "subprocess.Popen[bytes]":
+def _start(shared: int, nice: int) -> "subprocess.Popen[bytes]":
     kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     child = subprocess.Popen(
-        (*COMMAND, str(shared)),
+        (*COMMAND, str(shared), str(nice)),
         cwd=_ROOT,
         pass_fds=(shared,),
         env={**kept, "PYTHONDONTWRITEBYTECODE": "1"},

@@ -4,7 +4,7 @@ It has no secrets and no connections, may use little memory and write no file: a
 memory that it shares with who asks, and what became of it goes out by standard output. If a picture
 brings it down, only that picture is lost.
 
-    python -m datasets.picture_worker FD
+    python -m datasets.picture_worker FD NICE
 
 In: 8 bytes of length; so many, from the start of file FD, are the picture. Out: 4 bytes of length,
 a JSON object, then the bytes of the picture and of its thumbnail, whose lengths the object tells.
@@ -28,7 +28,6 @@ HEAD = struct.Struct(">L")
 _MEMORY = 2 * 1024**3
 #: More than what a picture has before its pixels: tables, not metadata. Of its end, enough to find.
 _TABLES, _END = 4096, 64
-_NICE = 5
 
 
 def main() -> None:
@@ -36,8 +35,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    # Who feeds it comes first, and so does the web.
-    os.nice(_NICE)
+    os.nice(int(sys.argv[2]))
     keep_freed_memory()
     shared, source, target = int(sys.argv[1]), sys.stdin.buffer, sys.stdout.buffer
     while head := source.read(LENGTH.size):

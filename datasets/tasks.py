@@ -17,6 +17,8 @@ from storage.errors import StorageError
 from storage.local import local_path
 
 _MOST_PROCESSES = 4
+#: Who feeds them comes first, and so does whoever waits for a page or a detection.
+_NICE = 5
 
 
 def run_import(import_id: str) -> None:
@@ -39,7 +41,7 @@ def import_data(job: Import, reporter: Reporter) -> Commit:
     # More than cores: each pauses until this process takes what it prepared.
     processes = min(_MOST_PROCESSES, len(os.sched_getaffinity(0)) + 2)
     try:
-        with PicturePool(processes=processes) as pool:
+        with PicturePool(processes=processes, nice=_NICE) as pool:
             return _WAYS[Import.Source(job.source)](job, reporter, pool)
     except StorageError as error:
         raise from_storage(error) from error

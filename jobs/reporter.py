@@ -70,7 +70,7 @@ class Reporter:
         percent: float | None = None,
         **details: Any,
     ) -> None:
-        """Say how far the work is; written about once a second, and at each change of phase.
+        """Say how far the work is; written about twice a second, and at each change of phase.
 
         Args:
             percent: 0..100 where it is known more finely than done / total.

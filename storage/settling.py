@@ -10,8 +10,8 @@ import os
 _libc = ctypes.CDLL(None, use_errno=True)
 #: SYNC_FILE_RANGE_WRITE; and the same with waiting before and after it.
 _WRITE, _WRITE_AND_WAIT = 2, 7
-#: What is smaller costs little to keep.
-_LARGE = 256 * 1024
+#: What is smaller, as a thumbnail, costs little to keep: the system may write it when it likes.
+_LARGE = 64 * 1024
 
 
 def leave(descriptor: int) -> None:
