@@ -134,7 +134,12 @@ def test_a_child_that_left_the_group_dies_with_it_too(tmp_path):
         ours.settimeout(SECONDS)
         assert b"hello" in ours.recv(1000)
         family = psutil.Process(process.pid).children()
-        (child,) = [found.pid for found in family if os.getpgid(found.pid) != process.pid]
+
+        def left() -> list[int]:
+            return [found.pid for found in family if os.getpgid(found.pid) != process.pid]
+
+        assert wait_until(left)  # the fork may not have had its first turn yet
+        (child,) = left()
         process.kill()
         process.wait()
         assert wait_until(lambda: not is_alive(child))
