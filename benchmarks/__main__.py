@@ -12,6 +12,7 @@ _ALL = (
     "detect",
     "web",
     "overhead",
+    "time_left",
     "import_zip",
     "import_custom_vision",
     "gallery",
