@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 import jobs.worker_rows  # noqa: F401  the model of workers belongs to this app too
+from jobs.clock import database_ahead
 from jobs.states import ACTIVE, HELD, Status
 
 #: A lease that has run out long ago: what an unclaimed job carries, because a NULL never expires.
@@ -78,7 +79,8 @@ class Job(models.Model):
     max_losses: ClassVar[int] = 3
     #: Whether who started it may be written to when it ends.
     tells_its_end: ClassVar[bool] = False
-    #: The newest kind of specification that this release can run; it leaves newer ones alone.
+    #: The newest kind of specification that this release can run; it leaves newer ones alone. A
+    #: release that raises it writes it into those rows alone that an older one would do wrongly.
     newest_spec: ClassVar[int] = 1
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -96,7 +98,8 @@ class Job(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     created_at = models.DateTimeField(auto_now_add=True)
-    queued_at = models.DateTimeField(auto_now_add=True)
+    #: By the clock that it is compared with: the web's may be another by an hour.
+    queued_at = models.DateTimeField(db_default=Now(), editable=False)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -130,11 +133,14 @@ class Job(models.Model):
     def heard_at(self) -> datetime | None:
         """When the worker of a held job was last heard of, where that is too long ago; else None.
 
-        By our own clock: this is told to people, and decides nothing.
+        By our own clock, as people are told how long ago that was; it decides nothing.
         """
-        if self.status not in HELD or self.lease_until >= timezone.now():
+        if self.status not in HELD:
             return None
-        return self.lease_until - timedelta(seconds=settings.JOB_LEASE_SECONDS)
+        lease_until = self.lease_until - database_ahead()
+        if lease_until >= timezone.now():
+            return None
+        return lease_until - timedelta(seconds=settings.JOB_LEASE_SECONDS)
 
     @classmethod
     def claim_columns(cls, job_id: Any) -> dict[str, Any]:

@@ -135,6 +135,7 @@ class EpochMetrics(models.Model):
     val = models.JSONField(default=dict)
     lr = models.FloatField(null=True)
     seconds = models.FloatField(null=True)
+    batch = models.PositiveIntegerField(null=True, help_text="pictures learned from at once")
     images_per_second = models.FloatField(null=True)
     gpu_memory_mb = models.FloatField(null=True)
     #: What the training took of its machine, on the average: see training.gauge.
@@ -283,3 +284,8 @@ class TrainedModel(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} v{self.version}"
+
+    @property
+    def file_name(self) -> str:
+        """What its weights are called where they are downloaded."""
+        return f"{self}.pt"

@@ -12,7 +12,7 @@ from tests.services.postgres import Postgres
 _HERE = Path(__file__).parent
 _TESTS = [
     *("transitions", "pause", "cancel_races", "reporter", "work", "workers", "database", "chaos"),
-    *("redis", "doorbell", "sockets", "identity"),
+    *("redis", "doorbell", "sockets", "identity", "clock"),
 ]
 
 
