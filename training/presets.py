@@ -21,6 +21,7 @@ from training.pretrained import may_be_fetched, names_here
 
 #: Families from the most trusted; all of them find objects, so the first with weights is taken.
 _FAMILIES = ("yolo11", "yolo26", "yolov8", "yolo12")
+_SIZES = "nsmlx"
 _SCRATCH_FAMILY = "yolo26"
 #: From this share of boxes that are specks at 640 pixels, pictures are looked at larger.
 _MANY_SMALL = 0.3
@@ -160,5 +161,11 @@ def _base_model(size: str, here: frozenset[str]) -> str:
         return found
     if may_be_fetched():
         return names[0]
-    smaller = next((name for name in BASE_MODELS if name in here), None)
-    return smaller or f"{_SCRATCH_FAMILY}{size}{SCRATCH}"
+    smaller = (f"{family}{letter}" for letter in _smaller(size) for family in _FAMILIES)
+    found = next((name for name in smaller if name in here), None)
+    return found or f"{_SCRATCH_FAMILY}{size}{SCRATCH}"
+
+
+def _smaller(size: str) -> str:
+    """Return the sizes below one, the nearest first: what fits with it fits with them."""
+    return _SIZES[: _SIZES.index(size)][::-1]

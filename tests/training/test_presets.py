@@ -90,6 +90,18 @@ def test_a_model_with_weights_comes_first(settings: Any, tmp_path: Any) -> None:
 
 
 @pytest.mark.django_db
+def test_a_larger_model_than_fits_is_not_taken_for_its_weights(
+    settings: Any, tmp_path: Any
+) -> None:
+    settings.WEIGHTS_DIR = str(tmp_path)
+    (tmp_path / "yolo11x.pt").touch()
+    assert presets()["quick"].base_model == "yolo26n-scratch"
+    assert presets(80_000)["best"].base_model == "yolo26m-scratch"
+    (tmp_path / "yolov8s.pt").touch()
+    assert presets(80_000)["best"].base_model == "yolov8s"
+
+
+@pytest.mark.django_db
 def test_the_api_gives_them_for_data_that_one_may_see(
     project: Project, viewer: User, outsider: User, api: ClientFactory
 ) -> None:

@@ -46,6 +46,10 @@ function start() {
     clearTimeout(timer);
     timer = setTimeout(check, WAIT_MS);
   });
+  // A box to tick knows no `readOnly`.
+  form.addEventListener("click", (event) => {
+    if (event.target.type === "checkbox" && event.target.ariaDisabled === "true") event.preventDefault();
+  });
   form.addEventListener("submit", () => setTimeout(() => lock(form.querySelector(".btn-primary"))));
   addEventListener("pageshow", (event) => event.persisted && location.reload());
   showModel();
@@ -100,6 +104,7 @@ function showNoEffect(reasons) {
     const isLocked = Boolean(reason) && !NEVER_LOCKED.has(name);
     // Not `disabled`: what was typed is sent and comes back when it has an effect again.
     control.readOnly = isLocked;
+    for (const choice of control.options ?? []) choice.disabled = isLocked && !choice.selected;
     option.classList.toggle("is-off", isLocked);
     if (isLocked) control.setAttribute("aria-disabled", "true");
     else control.removeAttribute("aria-disabled");
