@@ -233,7 +233,7 @@ class ModelViewSet(ListMixin, RetrieveMixin, UpdateMixin, DestroyMixin, ProjectS
         wanted = request.query_params.get("format", "pt")
         if wanted != "pt":
             raise UserError("not_exported", format=wanted[:20])
-        return _weights_answer(request, model, f"{model.name} v{model.version}.pt")
+        return _weights_answer(request, model, model.file_name)
 
 
 def _weights_answer(request: Request, row: TrainedModel | Checkpoint, filename: str) -> Any:

@@ -13,6 +13,8 @@ _QUERY = "index,uuid,name,memory.total,driver_version"
 _QUERY_TOO = "compute_cap"
 _SECONDS = 30.0
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
+#: Set where a card was found good for this process, and for whatever it starts.
+_DEVICE = "CVTRAINER_DEVICE"
 
 
 class CardsSilent(Exception):
@@ -71,9 +73,19 @@ def own_card() -> Card | None:
 
 
 def use(card: Card) -> None:
-    """Have this process, and whatever it starts, see this card and no other."""
+    """Have this process, and whatever it starts, use this card and no other."""
+    os.environ[_DEVICE] = "0"
     if card.uuid:
         os.environ[_VISIBLE] = card.uuid
+
+
+def device() -> str:
+    """Return what a trainer is to train on: `0`, the card in use, or `auto` where there is none.
+
+    With a card in use, a trainer that does not see it fails, instead of training on the CPU for
+    days.
+    """
+    return os.environ.get(_DEVICE, "auto")
 
 
 def _ask(program: str) -> Iterator[Card]:
@@ -95,8 +107,18 @@ def _ask(program: str) -> Iterator[Card]:
 
 def _query(program: str, columns: str) -> list[str]:
     command = [program, f"--query-gpu={columns}", "--format=csv,noheader,nounits"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=True)
-    return done.stdout.splitlines()
+    asked = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        answer, complaint = asked.communicate(timeout=_SECONDS)
+    except subprocess.TimeoutExpired:
+        # Not waited for: what hangs in a driver cannot even be killed.
+        asked.kill()
+        raise
+    if asked.returncode:
+        raise subprocess.CalledProcessError(asked.returncode, command, answer, complaint)
+    return answer.splitlines()
 
 
 def _unlisted(wanted: str) -> Card | None:

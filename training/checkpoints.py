@@ -80,10 +80,10 @@ def candidates(run: TrainingRun) -> Iterator[Checkpoint]:
     yield from run.checkpoints.filter(kind=Checkpoint.Kind.LAST).order_by("-epoch", "-attempt")
 
 
-def best_until(run: TrainingRun, epoch: int) -> Checkpoint | None:
-    """Return the best weights known at the end of an epoch."""
+def bests_until(run: TrainingRun, epoch: int) -> Iterator[Checkpoint]:
+    """Yield the best weights known at the end of an epoch, then those that were so before them."""
     best = run.checkpoints.filter(kind=Checkpoint.Kind.BEST, epoch__lte=epoch)
-    return best.order_by("-epoch", "-attempt").first()
+    yield from best.order_by("-epoch", "-attempt")
 
 
 def prune(run: TrainingRun) -> None:

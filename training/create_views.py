@@ -29,7 +29,12 @@ from training.presets import presets_for
 def run_create(request: HttpRequest, project_id: UUID) -> HttpResponse:
     """Ask for the settings of a training and start it; `?version=` or `?from=` fill it in."""
     project = get_project(request, project_id, roles=EDITORS)
-    form = TrainingForm(request.POST or None, project=project, initial=_initial(request, project))
+    form = TrainingForm(
+        request.POST or None,
+        project=project,
+        user=current_user(request),
+        initial=_initial(request, project),
+    )
     if request.method == "POST" and form.is_valid():
         run_id = _start(project, request, form)
         if run_id is not None:
@@ -54,7 +59,7 @@ def run_create(request: HttpRequest, project_id: UUID) -> HttpResponse:
 def run_check(request: HttpRequest, project_id: UUID) -> JsonResponse:
     """Tell the form's script what is wrong and what has no effect; nothing is started."""
     project = get_project(request, project_id, roles=EDITORS)
-    form = TrainingForm(request.POST, project=project)
+    form = TrainingForm(request.POST, project=project, user=current_user(request))
     form.is_valid()
     errors = {
         name: " ".join(map(str, texts)) for name, texts in form.errors.items() if name in OPTIONS

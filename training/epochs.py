@@ -137,7 +137,7 @@ def _frame(run: TrainingRun, message: Message) -> dict[str, Any]:
 
 
 def _measured(run: TrainingRun, message: Message) -> EpochMetrics:
-    names = ("train", "val", "lr", "seconds", "images_per_second", "gpu_memory_mb")
+    names = ("train", "val", "lr", "seconds", "batch", "images_per_second", "gpu_memory_mb")
     values = {"attempt": run.attempt, **{name: message[name] for name in names}}
     values["machine"] = message.get("machine", {})
     metrics, _ = EpochMetrics.objects.update_or_create(
@@ -152,10 +152,21 @@ def _changes(run: TrainingRun, messages: Sequence[Message]) -> dict[str, Any]:
     for message in messages:
         if message["is_best"]:
             changes["best"] = {"epoch": int(message["epoch"]), **_best(message["val"])}
-    batch = messages[-1].get("batch")
-    if batch and batch != run.environment.get("batch"):
-        changes["environment"] = {**run.environment, "batch": batch}
+    batch, before = messages[-1].get("batch"), int(run.environment.get("batch") or 0)
+    if batch and batch != before:
+        # The library itself halved it, for the card ran out of memory.
+        noted = provenance.too_large(run, *_halvings(before, batch))
+        changes["environment"] = {**noted, "batch": batch}
     return changes
+
+
+def _halvings(before: int, batch: int) -> list[int]:
+    """Return the batches from one that was too large down to the one that fits, without that."""
+    found = []
+    while before > batch:
+        found.append(before)
+        before //= 2
+    return found
 
 
 def _best(val: Mapping[str, Any]) -> dict[str, Any]:

@@ -105,6 +105,18 @@ register(
     status=409,
 )
 register(
+    "not_waiting",
+    _("The training does not wait any more."),
+    _("Reload the page to see how it stands."),
+    status=409,
+)
+register(
+    "pausing",
+    _("The training is just being paused; it cannot be changed before it lies aside."),
+    _("Wait a few seconds, then try again."),
+    status=409,
+)
+register(
     "start_model_foreign",
     _("The starting model does not exist in this project."),
     _("Choose a model of this project."),
@@ -133,6 +145,11 @@ register(
 register(
     "card_silent",
     _("The graphics card does not answer: {detail}"),
+    _("Look at it with nvidia-smi; it may need a reboot. The worker looks again every minute."),
+)
+register(
+    "card_gone",
+    _("The graphics card {card} is gone from this host."),
     _("Look at it with nvidia-smi; it may need a reboot. The worker looks again every minute."),
 )
 register(

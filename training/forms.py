@@ -10,16 +10,18 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from datasets.models import DatasetVersion
 from projects.models import Project
 from projects.names import MAX_LENGTH, clean_name
 from training.base_models import BASE_MODELS, DEFAULT_BASE_MODEL
 from training.fleet import gpu_classes
 from training.gpu_classes import CPU
-from training.models import TrainedModel
+from training.models import TrainedModel, TrainingRun
 from training.option import InvalidOptionsError, Option, RefusedValueError, Value
 from training.options import OPTIONS, Options, has_no_effect, validate_options
 from training.pretrained import may_be_fetched, names_here
+from training.priorities import USUAL, choices
 from training.services import architecture_of
 
 #: Learns without a file: what is offered first where no weights are here.
@@ -56,9 +58,20 @@ class TrainingForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
-    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+    priority = forms.TypedChoiceField(
+        label=_("Place in the queue"),
+        required=False,
+        coerce=int,
+        empty_value=USUAL,
+        help_text=_(
+            "When it begins where several trainings wait; it can be changed while it waits."
+        ),
+    )
+
+    def __init__(self, *args: Any, project: Project, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.project = project
+        self.fields["priority"].choices = choices(user)  # type: ignore[attr-defined]
         self.options: Options = {}
         self._offer_versions()
         self._offer_models()
@@ -150,6 +163,7 @@ class TrainingForm(forms.Form):
             "name": data["name"],
             "options": self.options,
             "gpu_class": data.get("gpu_class", ""),
+            "priority": data["priority"],
         }
 
     @property
@@ -185,7 +199,7 @@ class TrainingForm(forms.Form):
 
     def _offer_gpu_classes(self) -> None:
         """Let people choose a kind of card where there are several."""
-        wanted = str(self.initial.get("gpu_class") or "")
+        wanted = self._class_of_another_run()
         known = sorted({*gpu_classes(), *filter(None, [wanted])})
         if len(known) < 2 and not wanted:
             return
@@ -196,6 +210,15 @@ class TrainingForm(forms.Form):
             choices=[("", gettext("Any")), *names],
             help_text=_("A faster card takes less time; with any, the training begins sooner."),
         )
+
+    def _class_of_another_run(self) -> str:
+        """Return the class that a run of the project asked for, where this form does so too.
+
+        No worker may have it now: the run waits for one.
+        """
+        wanted = self.data.get("gpu_class") if self.is_bound else self.initial.get("gpu_class")
+        runs = TrainingRun.objects.filter(project=self.project, gpu_class=str(wanted or ""))
+        return str(wanted) if wanted and runs.exists() else ""
 
     def _model_groups(self) -> list[tuple[str, list[tuple[str, str]]]]:
         models, here = BASE_MODELS.values(), names_here()

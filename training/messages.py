@@ -219,7 +219,10 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """All that a trainer is told; every path is absolute, `work_dir` is its own and private."""
+    """All that a trainer is told; every path is absolute, `work_dir` is its own and private.
+
+    `weights_name` is the file that a person needs to repeat this, where it is none of `base_model`.
+    """
 
     data: Data
     base_model: str
@@ -229,6 +232,7 @@ class Spec:
     device: str = "auto"
     resume: Resume | None = None
     loader_workers: int = 0
+    weights_name: str = ""
     version: int = field(default=PROTOCOL)
 
     def as_message(self) -> Message:
@@ -267,5 +271,7 @@ def _check(spec: Spec) -> None:
         raise ProtocolError("A spec names its classes.")
     if not isinstance(spec.options, dict) or not isinstance(spec.base_model, str):
         raise ProtocolError("A spec has options and a base model.")
+    if not isinstance(spec.weights_name, str):
+        raise ProtocolError("Weights have a name.")
     if type(spec.loader_workers) is not int or not -1 <= spec.loader_workers <= 64:
         raise ProtocolError("A spec has 0 to 64 loader workers, or -1 for as many as fit.")

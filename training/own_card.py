@@ -24,7 +24,7 @@ from training.torch_build import TorchAnswer, TorchBroken
 
 log = logging.getLogger(__name__)
 
-#: How often a driver that does not answer is asked again.
+#: How often the driver is asked again: a card may fall off, or come back.
 _AGAIN_SECONDS = 60.0
 _TORCH_SECONDS = 180.0
 
@@ -67,7 +67,7 @@ class OwnCard:
         return WorkerState.IDLE, None
 
     def look_again(self) -> None:
-        """Have the driver asked once more before the next job: a card may fall off."""
+        """Have the driver asked once more before the next job, without waiting for its time."""
         if self._card is not None:
             self._looked_at = None
 
@@ -104,7 +104,7 @@ class OwnCard:
         if self._looked_at is None:
             return True
         is_old = time.monotonic() - self._looked_at > _AGAIN_SECONDS
-        return self._silence is not None and is_old
+        return is_old and (self._card is not None or self._silence is not None)
 
     @property
     def _seen(self) -> tuple[str, int, int] | None:
@@ -127,7 +127,10 @@ class OwnCard:
             self._silence = _reason("card_silent", detail=str(silent))
             return
         self._silence = None
-        if self._card is None and card is not None:
+        if card is None and self._card is not None:
+            log.error("The graphics card is gone: %s", self._name)
+            self._silence = _reason("card_gone", card=self._name or self._card.uuid)
+        elif card is not None and self._card is None:
             cards.use(card)
             self._card = card
 

@@ -161,7 +161,8 @@ def _card(workers: list[Any], wanted: Wanted, images: int, limit: float) -> Card
     # The smallest card of the class may be the one that takes it.
     memory_mb = min((w.gpu_memory_mb for w in workers if w.gpu_memory_mb), default=None)
     needed_mb = _needed(wanted, kind) if memory_mb else None
-    failed = experience.smallest_too_large(wanted, kind) if memory_mb else None
+    names = {worker.gpu_name for worker in workers} - {""}
+    failed = experience.smallest_too_large(wanted, kind, devices=names) if memory_mb else None
     timed = experience.seconds_per_image(wanted, kind)
     seconds = timed[0] * images if timed else None
     is_limited = limit > 0 and (seconds is None or limit < seconds)

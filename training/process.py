@@ -35,6 +35,10 @@ _ENVIRONMENT = (
 )
 _START_SECONDS = 180.0
 _KERNEL_COUNTERS = Path("/proc/vmstat")
+#: A trainer dies within moments of what the kernel killed for memory, itself or a loader of it.
+_LATELY_SECONDS = 30.0
+#: How long a killed process is waited for.
+_DIES_SECONDS = 10.0
 #: A trainer that talks faster than the database writes waits at its socket, not in our memory.
 _QUEUE_LENGTH = 1000
 
@@ -83,7 +87,8 @@ class TrainerProcess:
         self._pid = process.pid if process else _peer_pid(connection)
         self._messages: queue.Queue[Message | None] = queue.Queue(_QUEUE_LENGTH)
         self._closing = threading.Event()
-        self._memory_kills = memory_kills()
+        self._memory_kills = self._lately = memory_kills()
+        self._counted_at = time.monotonic()
         self._reader = threading.Thread(target=self._read, name="trainer-reader", daemon=True)
         self._reader.start()
 
@@ -110,7 +115,10 @@ class TrainerProcess:
 
     @property
     def may_have_been_killed_for_memory(self) -> bool:
-        """Whether the kernel has killed for memory on this host since the trainer began."""
+        """Whether the kernel has killed for memory on this host within the last seconds.
+
+        What it killed hours ago was another program.
+        """
         return memory_kills() > self._memory_kills
 
     @property
@@ -136,10 +144,11 @@ class TrainerProcess:
         try:
             message = self._messages.get(timeout=seconds)
         except queue.Empty:
-            return None
+            message = {}
         if message is None:
             raise TrainerGone
-        return message
+        self._count_memory_kills()
+        return message or None
 
     def __enter__(self) -> Self:
         return self
@@ -163,7 +172,14 @@ class TrainerProcess:
             self._connection.shutdown(socket.SHUT_RDWR)
         self._connection.close()
         if self._process:
-            self._process.wait()
+            _wait_a_while(self._process)
+
+    def _count_memory_kills(self) -> None:
+        """Forget what was killed for memory longer ago than `_LATELY_SECONDS`, or twice as long."""
+        if time.monotonic() - self._counted_at < _LATELY_SECONDS:
+            return
+        self._memory_kills, self._lately = self._lately, memory_kills()
+        self._counted_at = time.monotonic()
 
     def _read(self) -> None:
         reader = LineReader()
@@ -227,7 +243,7 @@ class Spare:
             return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        _wait_a_while(self._process)
         self._process = None
 
     @classmethod
@@ -242,6 +258,12 @@ class Spare:
                 break
             time.sleep(0.02)
         return None
+
+
+def _wait_a_while(killed: "subprocess.Popen[bytes]") -> None:
+    """Wait for a killed process, but not for ever: what hangs in a driver does not even die."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        killed.wait(_DIES_SECONDS)
 
 
 def _runs(pid: str) -> bool:

@@ -18,6 +18,8 @@ KIND = "environment"
 #: What the trainer says that it really uses.
 USED = ("batch", "imgsz", "optimizer", "lr0", "final_lr", "amp", "parameters", "images")
 _FACTS = ("versions", "machine", "weights_sha256")
+#: Batches with which the attempt in hand ran out of the memory of its card.
+TOO_LARGE = "too_large"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -29,14 +31,19 @@ def at_start(run: TrainingRun, message: Mapping[str, Any]) -> dict[str, Any]:
     """
     kept = {key: message[key] for key in (*USED, *_FACTS) if key in message}
     before = run.environment
-    lasting = {"weights_sha256": before["weights_sha256"]} if before.get("weights_sha256") else {}
+    lasting: dict[str, Any] = {}
+    if before.get("weights_sha256"):
+        lasting["weights_sha256"] = before["weights_sha256"]
     attempt = {
         "number": run.attempt,
         "from_epoch": message.get("start_epoch", 1),
         "device": message["device"],
         "worker": run.worker,
     }
-    attempts = [one for one in before.get("attempts", []) if one["number"] != run.attempt]
+    noted = before.get("attempts", [])
+    attempts = [one for one in noted if one["number"] != run.attempt]
+    if len(attempts) < len(noted) and TOO_LARGE in before:
+        lasting[TOO_LARGE] = before[TOO_LARGE]  # the same attempt, with less than before
     return {
         **lasting,
         **kept,
@@ -44,6 +51,12 @@ def at_start(run: TrainingRun, message: Mapping[str, Any]) -> dict[str, Any]:
         "portal": portal(),
         "attempts": [*attempts, attempt],
     }
+
+
+def too_large(run: TrainingRun, *batches: int) -> dict[str, Any]:
+    """Return `TrainingRun.environment` with more batches that its card had no memory for."""
+    known = {*run.environment.get(TOO_LARGE, []), *(batch for batch in batches if batch > 0)}
+    return {**run.environment, TOO_LARGE: sorted(known)}
 
 
 def document(run: TrainingRun) -> dict[str, Any]:

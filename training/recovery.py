@@ -1,11 +1,14 @@
 """What the failure of a trainer means for its run: once more and smaller, elsewhere, or an end."""
 
+from typing import Any
+
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from jobs import transitions
 from jobs.errors import Interrupted, UserError
 from jobs.patience import persist
+from training import provenance
 from training.messages import Message
 from training.models import TrainingRun
 from training.resuming import batch_in_use
@@ -93,7 +96,10 @@ def shrink(run: TrainingRun, short: MemoryShort, *, loader_workers: int) -> bool
     if not smaller:
         return False
     changed = {**run.adjusted, **smaller, "because": short.code, "batch_before": short.batch}
-    persist(lambda: _save(run, changed))
+    noted = run.environment
+    if short.code == "out_of_memory":
+        noted = provenance.too_large(run, short.batch)
+    persist(lambda: _save(run, adjusted=changed, environment=noted))
     return True
 
 
@@ -111,7 +117,7 @@ def elsewhere(reason: str) -> str:
     return _(_ELSEWHERE[reason])
 
 
-def _save(run: TrainingRun, changed: dict[str, object]) -> None:
-    with transitions.fenced(run, adjusted=changed):
+def _save(run: TrainingRun, *, adjusted: dict[str, Any], environment: dict[str, Any]) -> None:
+    with transitions.fenced(run, adjusted=adjusted, environment=environment):
         pass
-    run.adjusted = changed
+    run.adjusted, run.environment = adjusted, environment

@@ -103,6 +103,20 @@ def pause_run(*, run: TrainingRun) -> None:
     transitions.request_pause(run)
 
 
+def set_priority(*, run: TrainingRun, user: User, priority: int) -> None:
+    """Give a waiting run another place in the queue.
+
+    Args:
+        priority: above 0 goes before the trainings of all projects, below 0 lets them go first.
+
+    Raises:
+        UserError: `priority_for_staff`; `not_waiting`, it has begun or ended.
+    """
+    _check_priority(user, priority)
+    if not TrainingRun.objects.filter(pk=run.pk, status=Status.QUEUED).update(priority=priority):
+        raise UserError("not_waiting")
+
+
 def resume_run(
     *, run: TrainingRun, changes: Mapping[str, Any] | None = None, finish: bool = False
 ) -> None:
@@ -115,9 +129,11 @@ def resume_run(
     Raises:
         InvalidOptionsError: a change is refused.
         UserError: `not_resumable`, `too_many_waiting`; `no_epoch_to_keep`, there is nothing to
-            finish.
+            finish; `pausing`, its trainer still goes by what it was told.
     """
     changed = validate_changes(run, changes or {})
+    if run.is_pausing and (changed or finish):
+        raise UserError("pausing")
     if finish and not run.epoch:
         raise UserError("no_epoch_to_keep")
     # What we made smaller by ourselves stays so; where it fails again, we may once more.

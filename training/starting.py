@@ -56,6 +56,13 @@ class Start:
         is_named = self.run.start_model is None and self.run.base_model in BASE_MODELS
         return self.run.base_model if is_named else self.run.architecture
 
+    def weights_name(self) -> str:
+        """Return the file that a start model is downloaded as; nothing for a base model."""
+        if self.run.start_model is not None:
+            return self.run.start_model.file_name
+        # It was deleted meanwhile: what it was called is gone with it.
+        return "" if self.run.base_model in BASE_MODELS else f"{self.run.base_model}.pt"
+
     def weights(self) -> str | None:
         """Return the weights to start from, or None for a start from scratch.
 
@@ -76,9 +83,14 @@ class Start:
         return str(patiently(step, check))
 
     def _fetch_best(self, last: Checkpoint) -> str | None:
-        best = checkpoints.best_until(self.run, last.epoch)
+        """Fetch the best weights so far; where none can be read, those to go on from count."""
         target = self.folder / "resume-best.pt"
-        return str(target) if best is not None and self._fetch(best, target) else None
+        for best in checkpoints.bests_until(self.run, last.epoch):
+            if self._fetch(best, target):
+                return str(target)
+            lost = _("The best model so far, of epoch %(epoch)d, is missing or damaged.")
+            self.reporter.log(lost % {"epoch": best.epoch}, "warning")
+        return None
 
     def _fetch(self, checkpoint: Checkpoint, target: Path) -> bool:
         step = partial(checkpoints.fetch, checkpoint, target)

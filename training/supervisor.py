@@ -17,7 +17,7 @@ from jobs.patience import persist
 from jobs.reporter import Reporter
 from jobs.runner import Commit
 from jobs.work_folder import work_folder
-from training import epochs, recovery, results
+from training import cards, epochs, recovery, results
 from training.committing import Committer
 from training.data_layout import lay_out
 from training.ending import stop_reason
@@ -169,8 +169,10 @@ class _Attempt:
             weights=None if resume else self.start.weights(),
             options=to_train_arguments(self.run.used_options),
             work_dir=str(work),
+            device=cards.device(),
             resume=resume,
             loader_workers=self._loader_workers,
+            weights_name=self.start.weights_name(),
         )
 
     def _train(self, names: list[str], resume: Resume | None) -> Message:

@@ -52,8 +52,8 @@ def answer_of(asked: "subprocess.Popen[str]", *, seconds: float | None = None) -
     try:
         answer, complaint = asked.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
+        # Not waited for: what hangs in a driver cannot even be killed.
         asked.kill()
-        asked.communicate()
         raise TorchBroken("no answer") from None
     if asked.returncode:
         lines = complaint.strip().splitlines() or [f"exit status {asked.returncode}"]

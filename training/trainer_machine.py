@@ -50,6 +50,12 @@ def peak_memory_mb(device: Any) -> float | None:
     return round(most / _MEBIBYTE, 1)
 
 
+def forget_peak(device: Any) -> None:
+    """Have `peak_memory_mb` begin anew: what was tried before is no part of an epoch."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on; CUDA's only where torch was built with it."""
     cudnn = torch.backends.cudnn.version() if torch.version.cuda else None

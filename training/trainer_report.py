@@ -11,7 +11,7 @@ from training.trainer_clock import EpochClock
 from training.trainer_failures import Left
 from training.trainer_link import Link
 from training.trainer_log import LogSink
-from training.trainer_machine import peak_memory_mb
+from training.trainer_machine import forget_peak, peak_memory_mb
 from training.trainer_watched import WatchedPictures
 
 _SECONDS_BETWEEN = 0.5
@@ -104,6 +104,8 @@ class Reporter:
         self._link.send(message)
 
     def _epoch_start(self, trainer: Any) -> None:
+        # Automatic batches were probed before, or one that did not fit was tried.
+        forget_peak(trainer.device)
         self._clock.epoch_began()
         self._phase = "train"
         self._pass_over(trainer.train_loader, int(trainer.batch_size))

@@ -104,18 +104,22 @@ def write_evaluation(validator: Any, metrics: dict[str, Any], target: Path) -> N
     target.write_text(text, encoding="utf-8")
 
 
-def write_arguments(arguments: dict[str, Any], base_model: str, target: Path) -> None:
+def write_arguments(arguments: dict[str, Any], model: str, target: Path) -> None:
     """Write the arguments of the run for whoever wants to repeat it; no path of this host.
 
     The file is what `yolo train cfg=` takes, beside `data=`.
+
+    Args:
+        model: what it started from: a file name.
     """
     names = (*OPTION_NAMES, *_LEFT_TO_THE_LIBRARY)
     kept = {name: arguments[name] for name in names if name in arguments}
-    content = {"task": "detect", "mode": "train", "model": _library_name(base_model), **kept}
-    target.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    content = {"task": "detect", "mode": "train", "model": model, **kept}
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    target.write_text(text, encoding="utf-8")
 
 
-def _library_name(base_model: str) -> str:
+def library_name(base_model: str) -> str:
     """Return what the library calls a base model: weights, or the description of an empty one."""
     name = base_model.removesuffix(SCRATCH)
     return f"{name}.pt" if name == base_model else f"{name}.yaml"

@@ -24,6 +24,7 @@ from training.trainer_result import (
     collect_artifacts,
     export_model,
     final_metrics,
+    library_name,
     wait_for_plots,
     write_arguments,
     write_evaluation,
@@ -162,9 +163,12 @@ class Run:
         if int(checkpoint["epoch"]) + 1 != resume.epoch:
             raise Failure("checkpoint_mismatch", f"{last.name} is of another epoch.")
         best_epoch = resume.epoch
+        # What the next epochs must be better than: these weights, whatever was lost before.
+        checkpoint["best_fitness"] = (checkpoint.get("train_metrics") or {}).get("fitness")
         if resume.best:
             _model_of_best, best = load_weights(Path(resume.best), code="checkpoint_unreadable")
             best_epoch = int(best["epoch"]) + 1
+            checkpoint["best_fitness"] = best.get("best_fitness")
         weights = self._folder / "weights"
         shutil.copyfile(last, weights / "last.pt")
         shutil.copyfile(resume.best or last, weights / "best.pt")
@@ -188,7 +192,8 @@ class Run:
         export_model(best, out / "best.pt", base_model=self._spec.base_model)
         metrics = final_metrics(trainer.validator)
         write_evaluation(trainer.validator, metrics, out / "evaluation.json")
-        write_arguments(dict(vars(trainer.args)), self._spec.base_model, out / "args.yaml")
+        model = self._spec.weights_name or library_name(self._spec.base_model)
+        write_arguments(dict(vars(trainer.args)), model, out / "args.yaml")
         wait_for_plots()
         names = ("precision", "recall", "map50", "map50_95")
         epochs = int(self._spec.options["epochs"])

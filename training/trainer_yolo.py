@@ -138,13 +138,15 @@ def choose_device(wanted: str) -> str:
     """Return the library's name of a device: `auto` is the first GPU, or else the CPU.
 
     Raises:
-        Failure: `unsupported_device`.
+        Failure: `unsupported_device`; `device_failed` where a GPU that was there is gone.
     """
     if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
         return "cpu"
     index = "0" if wanted == "auto" else wanted
-    if not index.isdigit() or int(index) >= torch.cuda.device_count():
+    if not index.isdigit():
         raise Failure("unsupported_device", f"There is no GPU {wanted}.")
+    if int(index) >= torch.cuda.device_count():
+        raise Failure("device_failed", f"There is no GPU {wanted} any more.")
     major, minor = torch.cuda.get_device_capability(int(index))
     if not has_kernels(major, minor, torch.cuda.get_arch_list()):
         name = torch.cuda.get_device_name(int(index))

@@ -24,6 +24,7 @@ urlpatterns = [
     path("training-runs/<uuid:run_id>/stop/", views.run_stop, name="run_stop"),
     path("training-runs/<uuid:run_id>/cancel/", views.run_cancel, name="run_cancel"),
     path("training-runs/<uuid:run_id>/pause/", views.run_pause, name="run_pause"),
+    path("training-runs/<uuid:run_id>/priority/", views.run_priority, name="run_priority"),
     path("training-runs/<uuid:run_id>/resume/", views.run_resume, name="run_resume"),
     path("training-runs/<uuid:run_id>/remedy/", views.run_remedy, name="run_remedy"),
 ]

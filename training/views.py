@@ -23,6 +23,7 @@ from training.ending import told_early_end
 from training.models import Checkpoint, TrainedModel, TrainingRun
 from training.option import InvalidOptionsError
 from training.options import OPTIONS, final_learning_rate
+from training.priorities import choices
 from training.provenance import start_label
 from training.remedies import remedies_for, remedy
 from training.result_views import shown_results
@@ -76,6 +77,7 @@ def run_detail(request: HttpRequest, run_id: UUID) -> HttpResponse:
         metrics=[epochs.row(row) for row in rows],
         attempts=_attempts(run, rows),
         remedies=remedies,
+        priorities=choices(current_user(request), now=run.priority),
         offers_letters=bool(settings.EMAIL_FROM) and not current_user(request).email_when_done,
         offers_form=any(found.code == "other_base_model" for found in remedies),
         settings=_settings(run),
@@ -104,6 +106,21 @@ def run_cancel(request: HttpRequest, run_id: UUID) -> HttpResponse:
 def run_pause(request: HttpRequest, run_id: UUID) -> HttpResponse:
     """Lay it aside; its GPU is free within seconds."""
     return _act(request, run_id, lambda run: services.pause_run(run=run))
+
+
+@require_POST
+@login_required
+def run_priority(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    """Give it another place in the queue, one of those that are offered."""
+    user = current_user(request)
+
+    def act(run: TrainingRun) -> None:
+        offered = {str(value): value for value, _label in choices(user, now=run.priority)}
+        wanted = offered.get(request.POST.get("priority", ""), run.priority)
+        if wanted != run.priority:
+            services.set_priority(run=run, user=user, priority=wanted)
+
+    return _act(request, run_id, act)
 
 
 @require_POST

@@ -7,7 +7,7 @@ from playwright.sync_api import Page
 
 from accounts.models import User
 from projects.models import Project
-from tests.factories import make_dataset, make_run, make_version
+from tests.factories import make_dataset, make_run, make_version, make_worker
 from training.models import TrainingRun
 
 
@@ -34,6 +34,23 @@ def test_what_has_no_effect_is_locked_and_says_why(form: Page) -> None:
     form.select_option("[name=optimizer]", "AdamW")
     note.wait_for(state="hidden")
     assert not rate.evaluate("field => field.readOnly")
+
+
+def test_what_is_ticked_or_chosen_is_locked_too(visit: Any, editor: User, project: Project) -> None:
+    make_version(make_dataset(project))
+    make_worker(gpu_class="cpu")
+    page = visit(editor, language="en").open(f"/projects/{project.pk}/training/new/")
+    page.locator("details:has([name=cos_lr]) > summary").first.click()
+    precision, cosine = page.locator("[name=amp]"), page.locator("[name=cos_lr]")
+    assert precision.locator("option:not([disabled])").count() == 1
+    page.fill("[name=lrf]", "1")
+    page.locator("[data-option-name=cos_lr] [data-off]").wait_for()
+    cosine.click(force=True)
+    assert not cosine.is_checked()
+    page.fill("[name=lrf]", "0.1")
+    page.locator("[data-option-name=cos_lr] [data-off]").wait_for(state="hidden")
+    cosine.click()
+    assert cosine.is_checked()
 
 
 def test_a_wrong_value_is_told_beside_its_field(form: Page) -> None:

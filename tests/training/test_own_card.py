@@ -22,8 +22,9 @@ OTHER = {**T4, "uuid": "GPU-77aa-t4"}
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    for name in ("CUDA_VISIBLE_DEVICES", "CVTRAINER_DEVICE"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture
@@ -147,6 +148,7 @@ class TestOwnCard:
     def test_a_cpu_trains_at_once(self) -> None:
         card = OwnCard()
         assert card.admission() == (WorkerState.IDLE, None)
+        assert cards.device() == "auto"
         told = card.columns()
         assert (told["gpu_class"], told["gpu_name"]) == ("cpu", "")
         assert told["torch"] == torch_build.installed_version() != ""
@@ -169,6 +171,8 @@ class TestOwnCard:
         }
         # Whatever it starts sees this card alone, by a name that CUDA and driver share.
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-4d5f-t4"
+        # And a trainer that does not find it must not go to the CPU instead.
+        assert cards.device() == "0"
 
     def test_one_without_kernels_is_refused_in_words(self, on_path: Any, tmp_path: Path) -> None:
         on_path(driver(tmp_path / "bin", K80))
@@ -211,6 +215,37 @@ class TestOwnCard:
         assert card.admission()[0] == WorkerState.REFUSED  # asked again after a minute
         monkeypatch.setattr(own_card, "_AGAIN_SECONDS", 0.0)
         assert card.admission()[0] == WorkerState.IDLE
+
+    def test_one_that_is_lost_while_nothing_is_to_do_takes_nothing_more(
+        self, on_path: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Neither driver nor device is left, as where a container lost its card."""
+        monkeypatch.setattr(cards, "_DEVICES", tmp_path)
+        on_path(driver(tmp_path / "bin", T4))
+        card = MadeUpCard(T4)
+        assert settled(card)[0] == WorkerState.IDLE
+        broken_driver(tmp_path / "bin", said="No devices were found")
+        assert card.admission()[0] == WorkerState.IDLE
+        monkeypatch.setattr(own_card, "_AGAIN_SECONDS", 0.0)
+        state, reason = card.admission()
+        assert (state, reason["code"]) == (WorkerState.REFUSED, "card_gone")
+        assert "Tesla T4" in describe(reason["code"], reason["params"])[0]
+        driver(tmp_path / "bin", T4)
+        assert card.admission()[0] == WorkerState.IDLE
+
+    def test_a_driver_that_hangs_does_not_hold_the_worker(
+        self, on_path: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(cards, "_DEVICES", tmp_path)
+        monkeypatch.setattr(cards, "_SECONDS", 0.2)
+        (tmp_path / "nvidia0").touch()
+        program = driver(tmp_path / "bin") / "nvidia-smi"
+        program.write_text("#!/bin/sh\nsleep 20\n")
+        on_path(program.parent)
+        began = time.monotonic()
+        with pytest.raises(CardsSilent):
+            cards.own_card()
+        assert time.monotonic() - began < 5
 
     def test_has_one_worker_at_a_time(self, on_path: Any, tmp_path: Path) -> None:
         on_path(driver(tmp_path / "bin", T4, OTHER))

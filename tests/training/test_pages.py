@@ -78,6 +78,51 @@ def test_the_card_is_asked_for_where_there_are_several_kinds(
     assert client.get(f"{path}?from={run.pk}").context["form"].initial["gpu_class"] == "a100"
 
 
+def test_a_place_in_the_queue_is_chosen_at_the_start_and_changed_while_it_waits(
+    editor: User, admin: User, viewer: User, project: Project
+) -> None:
+    version = make_version(make_dataset(project))
+    signed_in(editor).post(
+        f"/projects/{project.pk}/training/new/", filled_in(version, priority="-10")
+    )
+    run = TrainingRun.objects.get()
+    page, path = f"/training-runs/{run.pk}/", f"/training-runs/{run.pk}/priority/"
+
+    def offered(user: User) -> list[int]:
+        return [value for value, _label in signed_in(user).get(page).context["priorities"]]
+
+    def change(user: User, priority: str) -> int:
+        signed_in(user).post(path, {"priority": priority})
+        run.refresh_from_db()
+        return run.priority
+
+    assert (run.priority, offered(editor)) == (-10, [0, -10])
+    assert change(editor, "0") == 0
+    assert change(editor, "10") == 0, "only administrators let a training go before all others"
+    assert change(viewer, "-10") == 0
+    assert offered(admin) == [0, -10, 10]
+    assert change(admin, "10") == 10
+    assert offered(editor) == [0, -10, 10], "it may keep what it was given"
+    assert change(editor, "10") == change(editor, "none") == 10
+    TrainingRun.objects.update(status=Status.RUNNING)
+    assert change(editor, "-10") == 10
+
+
+def test_a_card_that_no_worker_has_now_stays_wanted_while_the_form_is_typed_into(
+    editor: User, project: Project
+) -> None:
+    client, version = signed_in(editor), make_version(make_dataset(project))
+    run = make_run(project, gpu_class="a100")
+    make_worker(gpu_class="t4", gpu_memory_mb=15_360)
+    path = f"/projects/{project.pk}/training/new/"
+    assert "gpu_class" in client.get(f"{path}?from={run.pk}").context["form"].fields
+    asked = filled_in(version, gpu_class="a100")
+    told = client.post(f"/projects/{project.pk}/training/check/", asked).json()["preflight"]
+    assert "a100" in told.lower() and "T4" not in told
+    client.post(path, asked)
+    assert TrainingRun.objects.exclude(pk=run.pk).get().gpu_class == "a100"
+
+
 def test_a_waiting_run_says_what_it_waits_for(
     viewer: User, project: Project, settings: Any
 ) -> None:

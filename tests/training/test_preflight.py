@@ -1,5 +1,6 @@
 """What is told before a training: by what this installation measured, else by estimates."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -123,6 +124,38 @@ class TestExperience:
         assert memory_mb(varied, "t4") == 3003 and memory_mb(WANTED, "t4") is None
         assert seconds_per_image(varied, "t4") == (pytest.approx(0.02), False)
         assert seconds_per_image(WANTED, "t4") == (pytest.approx(0.02 / (1 + 0.25 / 3)), True)
+
+    def test_of_a_run_that_healed_itself_is_what_was_too_large_and_what_fitted(self) -> None:
+        """It ran out with 16 and went on with 8: nothing of 16 is told of 8."""
+        run = trained(batch=8, too_large=[16])
+        run.epochs.filter(epoch=1).update(batch=16, gpu_memory_mb=15_000)
+        run.epochs.exclude(epoch=1).update(batch=8)
+        learn(run)
+        assert smallest_too_large(WANTED, "t4") == 16
+        assert memory_mb(WANTED, "t4") is None
+        assert memory_mb(replace(WANTED, batch=8), "t4") == 3003
+
+    def test_of_a_card_with_less_memory_says_nothing_of_one_with_more(self) -> None:
+        ran_out(device="NVIDIA A100-PCIE-40GB")
+        small, large = {"NVIDIA A100-PCIE-40GB"}, {"NVIDIA A100-SXM4-80GB"}
+        assert smallest_too_large(WANTED, "a100") == 16
+        assert smallest_too_large(WANTED, "a100", devices=small | large) == 16
+        assert smallest_too_large(WANTED, "a100", devices=large) is None
+
+    def test_of_another_precision_or_quite_another_batch_is_rough(self) -> None:
+        learn(trained())
+        for other in ({"precision": "fp32"}, {"batch": 64}, {"batch": 4}):
+            assert seconds_per_image(replace(WANTED, **other), "t4") == (pytest.approx(0.02), True)
+        near, automatic = replace(WANTED, batch=8), replace(WANTED, batch=-1)
+        assert [seconds_per_image(w, "t4")[1] for w in (near, automatic)] == [False, False]
+
+    def test_of_the_wanted_precision_comes_first(self) -> None:
+        learn(trained())
+        exact = trained(amp=False)
+        exact.epochs.update(seconds=80.0)
+        learn(exact)
+        wanted = replace(WANTED, precision="fp32", batch=8)
+        assert seconds_per_image(wanted, "t4") == (pytest.approx(0.08), False)
 
     def test_of_a_run_without_an_epoch_is_none(self) -> None:
         learn(make_run(environment={"batch": 4, "architecture": "yolo11n"}, device="CPU"))

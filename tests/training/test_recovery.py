@@ -2,6 +2,7 @@
 
 import itertools
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -13,6 +14,7 @@ from django.db import OperationalError, connection
 
 from accounts.models import User
 from jobs import keeper
+from jobs.errors import UserError
 from jobs.models import JobEvent
 from jobs.states import Status
 from projects.models import Project
@@ -70,7 +72,8 @@ class TestMemoryRunsOut:
         assert (second["options"]["batch"], second["resume"]["epoch"]) == (4, 3)
         assert run.adjusted == {"batch": 4, "because": "out_of_memory", "batch_before": 8}
         assert run.options["batch"] == 8, "what was asked for stays as it was"
-        assert run.environment["batch"] == 4
+        assert (run.environment["batch"], run.environment["too_large"]) == (4, [8])
+        assert list(run.epochs.values_list("batch", flat=True)) == [8] * 3 + [4] * 7
         assert "4" in scripted.log(run).partition("CUDA out of memory")[2]
 
     def test_twice_and_the_run_ends_with_what_was_used(self, scripted: Scripted) -> None:
@@ -89,6 +92,7 @@ class TestMemoryRunsOut:
         run = scripted.work(scripted.begin({**halved, "signal": int(signal.SIGKILL)}))
 
         assert (run.options["batch"], run.environment["batch"]) == (8, 2)
+        assert run.environment["too_large"] == [4, 8]
         assert batch_in_use(run) == 2
 
     def test_before_the_first_epoch_is_over(self, scripted: Scripted) -> None:
@@ -118,6 +122,21 @@ class TestMemoryRunsOut:
         assert [s["loader_workers"] for s in scripted.told()] == [4, 2]
         assert run.adjusted["because"] == "host_out_of_memory"
         assert scripted.told()[1]["options"]["batch"] == 4
+
+    def test_on_the_host_long_before_and_of_another_program(
+        self, scripted: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        counters = tmp_path / "vmstat"
+        counters.write_text("oom_kill 0\n")
+        monkeypatch.setattr(process, "_KERNEL_COUNTERS", counters)
+        monkeypatch.setattr(process, "_LATELY_SECONDS", 0.3)
+        killed = {"epochs": 0.3, "after": 6, "signal": int(signal.SIGKILL)}
+        run = scripted.begin(killed, {})
+        threading.Timer(0.7, lambda: counters.write_text("oom_kill 1\n")).start()
+        run = scripted.work(run)
+
+        assert counters.read_text() == "oom_kill 1\n"
+        assert (run.status, run.epoch, run.losses, run.adjusted) == (Status.QUEUED, 6, 1, {})
 
     def test_in_shared_memory_and_nothing_is_loaded_beside_the_trainer_any_more(
         self, scripted: Scripted, settings: Any
@@ -374,6 +393,28 @@ class TestAPersonDecides:
         assert run.status == Status.SUCCEEDED, run.error
         assert_whole(run)
         assert scripted.told()[1]["resume"]["epoch"] == reached
+
+    def test_to_pause_and_at_once_to_go_on_otherwise(
+        self, scripted: Scripted, when: Callable[..., None]
+    ) -> None:
+        """What the trainer was told cannot be changed under it."""
+        run = scripted.begin({"epochs": 0.3}, {})
+        refused: list[str] = []
+
+        def change_while_it_pauses() -> None:
+            mine = TrainingRun.objects.get(pk=run.pk)
+            services.pause_run(run=mine)
+            for change in ({"changes": {"batch": 2}}, {"finish": True}):
+                with pytest.raises(UserError) as error:
+                    services.resume_run(run=mine, **change)
+                refused.append(error.value.code)
+
+        when(run, 2, change_while_it_pauses)
+        run = scripted.work(run)
+        assert refused == ["pausing", "pausing"]
+        services.resume_run(run=run, changes={"batch": 2})
+        assert scripted.work(run).status == Status.SUCCEEDED
+        assert scripted.told()[1]["options"]["batch"] == 2
 
     def test_to_stop_while_memory_runs_out_and_it_still_stops(
         self, scripted: Scripted, when: Callable[..., None]

@@ -180,6 +180,7 @@ def assert_all_is_noted(run: TrainingRun) -> None:
     asked = {name: library_value(name, v) for name, v in select_options(run.options).items()}
     assert asked == {name: arguments[name] for name in asked}
     assert {"deterministic", "workers", "nbs", "amp"} <= set(arguments)
+    assert arguments["model"] == f"{start.name} v{start.version}.pt"
     header = artifact(run, "results.csv").splitlines()[0].split(",")
     assert {"epoch", "val/map50", "lr", "seconds", "attempt"} <= set(header)
     assert str(Path.home()) not in artifact(run, "environment.json")

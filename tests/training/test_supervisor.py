@@ -20,7 +20,7 @@ from jobs.models import JobEvent
 from jobs.states import Status
 from projects.models import Project
 from tests.training.data import ODD_NAMES, SIDE, imported_version
-from training import services
+from training import quarantine, services
 from training.models import Checkpoint, TrainedModel, TrainingRun, weights_storage
 from training.pixels import check_file
 from training.tasks import run_training
@@ -205,6 +205,36 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(
     assert list(run.epochs.values_list("epoch", flat=True)) == [1, 2, 3, 4]
 
 
+def test_damaged_best_weights_are_told_and_the_next_best_count(
+    start: Callable[..., TrainingRun], when_epoch: Callable[..., None]
+) -> None:
+    run = start(epochs=4)
+    when_epoch(run, 2, kill_trainer)
+    run = work(run)
+    for best in run.checkpoints.filter(kind=Checkpoint.Kind.BEST):
+        os.truncate(weights_storage().path(best.file.name), best.size // 2)
+
+    run = work(run)
+
+    assert run.status == Status.SUCCEEDED, run.error
+    assert_epochs_are_whole(run, 4)
+    told = [event.payload["text"] for event in run.events.filter(type="log")]
+    assert any("missing or damaged" in text and "best" in text for text in told)
+    assert TrainedModel.objects.filter(training_run=run).exists()
+
+
+def test_where_the_card_is_gone_it_does_not_train_on_the_cpu(
+    start: Callable[..., TrainingRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CVTRAINER_DEVICE", "9")
+    run = work(start())
+    try:
+        assert (run.status, run.epoch, run.losses, run.device) == (Status.QUEUED, 0, 1, "")
+        assert quarantine._file("device_failed").exists()
+    finally:
+        quarantine._file("device_failed").unlink(missing_ok=True)
+
+
 def test_stop_ends_after_the_epoch_and_keeps_the_best_model(
     start: Callable[..., TrainingRun], when_epoch: Callable[..., None]
 ) -> None:
@@ -235,6 +265,8 @@ def test_a_run_whose_start_model_was_deleted_goes_on_from_its_checkpoint(
 
     assert run.status == Status.SUCCEEDED, run.error
     assert run.model.architecture == model.architecture == "yolo26n"
+    arguments = run.artifacts.get(name="args.yaml").file.read().decode()
+    assert f"model: {model.pk}.pt" in arguments
 
 
 def test_cancel_ends_at_once_keeps_committed_epochs_and_can_go_on(

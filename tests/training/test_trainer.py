@@ -425,9 +425,9 @@ class TestWhatIsRefused:
             label.write_text("7 0.5 0.5 0.2 0.2\n")
         assert self.failure(config, make_spec(data, tmp_path / "w")) == "data_error"
 
-    def test_a_gpu_that_is_not_there(self, config, data, tmp_path):
+    def test_a_gpu_that_is_not_there_any_more(self, config, data, tmp_path):
         spec = make_spec(data, tmp_path / "w", device="99")
-        assert self.failure(config, spec) == "unsupported_device"
+        assert self.failure(config, spec) == "device_failed"
 
     def test_a_spec_that_is_none(self, config):
         with Trainer.cold(config) as trainer:
