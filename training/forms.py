@@ -62,7 +62,7 @@ class TrainingForm(forms.Form):
         label=_("Place in the queue"),
         required=False,
         coerce=int,
-        empty_value=USUAL,
+        empty_value=str(USUAL),
         help_text=_(
             "When it begins where several trainings wait; it can be changed while it waits."
         ),
@@ -163,7 +163,7 @@ class TrainingForm(forms.Form):
             "name": data["name"],
             "options": self.options,
             "gpu_class": data.get("gpu_class", ""),
-            "priority": data["priority"],
+            "priority": int(data["priority"]),
         }
 
     @property

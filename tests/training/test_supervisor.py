@@ -13,6 +13,8 @@ from typing import Any
 import psutil
 import pytest
 from django.conf import settings
+from django.utils import translation
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from datasets.models import DatasetVersion
@@ -218,8 +220,10 @@ def test_damaged_best_weights_are_told_and_the_next_best_count(
 
     assert run.status == Status.SUCCEEDED, run.error
     assert_epochs_are_whole(run, 4)
-    told = [event.payload["text"] for event in run.events.filter(type="log")]
-    assert any("missing or damaged" in text and "best" in text for text in told)
+    with translation.override(settings.LANGUAGE_CODE):
+        told = _("The best model so far, of epoch %(epoch)d, is missing or damaged.")
+    lines = [event.payload["text"] for event in run.events.filter(type="log")]
+    assert told % {"epoch": 1} in lines
     assert TrainedModel.objects.filter(training_run=run).exists()
 
 
@@ -259,6 +263,7 @@ def test_a_run_whose_start_model_was_deleted_goes_on_from_its_checkpoint(
     when_epoch(run, 1, kill_trainer)
     run = work(run)
     assert run.status == Status.QUEUED, run.error
+    model_id = str(model.pk)
     services.delete_model(model=model)
 
     run = work(run)
@@ -266,7 +271,7 @@ def test_a_run_whose_start_model_was_deleted_goes_on_from_its_checkpoint(
     assert run.status == Status.SUCCEEDED, run.error
     assert run.model.architecture == model.architecture == "yolo26n"
     arguments = run.artifacts.get(name="args.yaml").file.read().decode()
-    assert f"model: {model.pk}.pt" in arguments
+    assert f"model: {model_id}.pt" in arguments
 
 
 def test_cancel_ends_at_once_keeps_committed_epochs_and_can_go_on(

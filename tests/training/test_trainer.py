@@ -18,6 +18,7 @@ from tests.training.trainer_driver import (
     ROOT,
     Trainer,
     draw_dataset,
+    environment,
     make_spec,
     prepare_pictures,
     train,
@@ -256,6 +257,24 @@ class TestResume:
         trainer = self.go_on(config, data, tmp_path, resume_after(full, 2, finalise=True))
         (done,) = trainer.of("done")
         assert (done["epochs_run"], done["stopped_early"]) == (2, True)
+
+    def test_where_the_best_is_lost_the_next_best_counts(self, full, config, data, tmp_path):
+        """The lost one was better than all that come: without it, some of them are the best."""
+        whole = resume_after(full, 2)
+        last = tmp_path / "last.pt"
+        unreachable = (
+            "import sys, torch; one = torch.load(sys.argv[1], weights_only=False);"
+            "one['best_fitness'] = 9.0; torch.save(one, sys.argv[2])"
+        )
+        command = [sys.executable, "-c", unreachable, whole.last, str(last)]
+        subprocess.run(command, env=environment(config), check=True)
+        trainer = self.go_on(config, data, tmp_path, Resume(last=str(last), best=None, epoch=2))
+        assert trainer.heard[-1]["type"] == "done"
+        (done,) = trainer.of("done")
+        best = [message["epoch"] for message in trainer.of("epoch") if message["is_best"]]
+        fitness = {message["epoch"]: message["fitness"] for message in full.of("epoch")}
+        assert fitness[3] >= fitness[2], "else this proves nothing"
+        assert best == [3] and done["best"]["epoch"] == 3
 
     def test_a_checkpoint_of_other_settings_is_refused(self, full, config, data, tmp_path):
         trainer = self.go_on(config, data, tmp_path, resume_after(full, 2), degrees=3.0)
