@@ -130,7 +130,7 @@ def repeat(source: Path, target: Path, *, times: int, link: bool) -> None:
                 shutil.copyfile(path, other)
 
 
-def prepare(source: Path, target: Path, *, size: int) -> None:
+def prepare(source: Path, target: Path, *, size: int, form: Form = Form.PLAIN) -> None:
     """Write the prepared form of a set, as a worker lays it out for its trainer."""
     _make_folders(target)
     # Not what the library leaves beside them.
@@ -141,9 +141,9 @@ def prepare(source: Path, target: Path, *, size: int) -> None:
         data = path.read_bytes()
         with Image.open(io.BytesIO(data)) as picture:
             original = picture.height, picture.width
-        pixels = pool.make(data, original=original, size=size, form=Form.PLAIN)
+        pixels = pool.make(data, original=original, size=size, form=form)
         digest = hashlib.sha256(data).hexdigest()
-        head = Head(Form.PLAIN, digest, original, fitted(original, size), len(pixels))
+        head = Head(form, digest, original, fitted(original, size), len(pixels))
         place = target / path.relative_to(source).with_suffix(SUFFIX)
         place.write_bytes(b"".join(file_content(head, pixels)))
 
