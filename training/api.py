@@ -26,7 +26,7 @@ from projects.viewsets import (
 )
 from storage.downloads import stream_file
 from training import epochs, services
-from training.fleet import card_memory_mb
+from training.fleet import smallest_card
 from training.live_api import RunPicturesMixin
 from training.models import Checkpoint, TrainedModel, TrainingRun
 from training.option import InvalidOptionsError
@@ -73,7 +73,7 @@ class TrainingPresetsView(APIView):
         query = PresetQuerySerializer(data=request.query_params.dict(), context=context)
         query.is_valid(raise_exception=True)
         version = query.validated_data["dataset_version"]
-        found = presets_for(version, memory_mb=card_memory_mb())
+        found = presets_for(version, card=smallest_card())
         return Response({"results": [preset.as_json() for preset in found]})
 
 

@@ -16,7 +16,7 @@ from projects.models import Project
 from projects.pages import current_user, get_project, render_page
 from training import services
 from training.base_models import BASE_MODELS
-from training.fleet import card_memory_mb
+from training.fleet import smallest_card
 from training.forms import TrainingForm, as_uuid, default_base_model
 from training.models import TrainingRun
 from training.options import OPTIONS
@@ -92,7 +92,7 @@ def _presets(form: TrainingForm) -> list[dict[str, Any]]:
     version = form.chosen_version
     if version is None:
         return []
-    found = presets_for(version, memory_mb=card_memory_mb(form.wanted_gpu_class))
+    found = presets_for(version, card=smallest_card(form.wanted_gpu_class))
     return [{**preset.as_json(), "summary": preset.summary} for preset in found]
 
 

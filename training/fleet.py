@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Count, Min
+from django.db.models import Count
 
 from jobs.worker_rows import Worker, WorkerQuerySet
 from training.models import TrainingRun
@@ -33,11 +33,12 @@ def waiting_by_class() -> dict[str, int]:
     return dict(rows.values_list("gpu_class").annotate(number=Count("pk")))
 
 
-def card_memory_mb(gpu_class: str = "") -> int | None:
-    """Return the memory of the smallest card that could take a run, None where there is no card.
+def smallest_card(gpu_class: str = "") -> Worker | None:
+    """Return the worker with the smallest card that could take a run, None where there is no card.
 
     Args:
         gpu_class: that the run asks for; empty for any.
     """
-    found: int | None = workers_for(gpu_class).aggregate(least=Min("gpu_memory_mb"))["least"]
+    rows = workers_for(gpu_class).filter(gpu_memory_mb__isnull=False)
+    found: Worker | None = rows.order_by("gpu_memory_mb", "pk").first()
     return found

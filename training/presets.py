@@ -13,7 +13,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from datasets.models import DatasetVersion
+from jobs.worker_rows import Worker
 from training.base_models import BASE_MODELS, SCRATCH
+from training.experience import Wanted, smallest_too_large
 from training.memory import fitting_batch
 from training.option import Text, Value
 from training.options import OPTIONS
@@ -99,22 +101,22 @@ class Preset:
         }
 
 
-def presets_for(version: DatasetVersion, *, memory_mb: int | None) -> list[Preset]:
+def presets_for(version: DatasetVersion, *, card: Worker | None) -> list[Preset]:
     """Return the presets for some data on a card.
 
     Args:
         version: what is trained on.
-        memory_mb: of the GPU; None trains on the processor, where only small models make sense.
+        card: a worker with one; None trains on the processor, where only small models make sense.
     """
     here = names_here()
-    return [_preset(plan, version, memory_mb, here) for plan in _PLANS]
+    return [_preset(plan, version, card, here) for plan in _PLANS]
 
 
 def _preset(
-    plan: _Plan, version: DatasetVersion, memory_mb: int | None, here: frozenset[str]
+    plan: _Plan, version: DatasetVersion, card: Worker | None, here: frozenset[str]
 ) -> Preset:
-    imgsz = plan.imgsz[has_many_small(version)] if memory_mb else 640
-    size, batch = _that_fits(plan.sizes, imgsz, memory_mb)
+    imgsz = plan.imgsz[has_many_small(version)] if card else 640
+    base_model, batch = _that_fits(plan.sizes, imgsz, card, here)
     epochs = _epochs(plan, version.train_images)
     options = {
         "epochs": epochs,
@@ -128,7 +130,7 @@ def _preset(
         **_USUAL,
         **plan.more,
     }
-    return Preset(plan.name, plan.label, plan.help, _base_model(size, here), options)
+    return Preset(plan.name, plan.label, plan.help, base_model, options)
 
 
 def has_many_small(version: DatasetVersion) -> bool:
@@ -138,15 +140,27 @@ def has_many_small(version: DatasetVersion) -> bool:
     return bool(small > _MANY_SMALL * max(1, sum(counts.values())))
 
 
-def _that_fits(sizes: str, imgsz: int, memory_mb: int | None) -> tuple[str, int]:
-    """Return the first size of a model that a card takes with a batch of at least 8."""
-    if memory_mb is None:
-        return "n", 16
+def _that_fits(
+    sizes: str, imgsz: int, card: Worker | None, here: frozenset[str]
+) -> tuple[str, int]:
+    """Return the first base model that a card takes with a batch of at least 8, and the batch."""
+    if card is None:
+        return _base_model("n", here), 16
     for size in sizes:
-        batch = fitting_batch(f"yolo11{size}", imgsz=imgsz, memory_mb=memory_mb) or 1
+        base_model = _base_model(size, here)
+        batch = _batch(base_model.removesuffix(SCRATCH), imgsz, card)
         if batch >= 8:
-            return size, batch
-    return sizes[-1], batch
+            break
+    return base_model, batch
+
+
+def _batch(architecture: str, imgsz: int, card: Worker) -> int:
+    """Return the largest batch that should fit, and of which nobody knows that it does not."""
+    wanted = Wanted(architecture, imgsz, 1, "mixed")
+    names = {card.gpu_name} - {""}
+    failed = smallest_too_large(wanted, card.gpu_class, devices=names)
+    memory_mb = card.gpu_memory_mb or 0
+    return fitting_batch(architecture, imgsz=imgsz, memory_mb=memory_mb, below=failed) or 1
 
 
 def _epochs(plan: _Plan, images: int) -> int:

@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 
 from accounts.models import User
+from jobs.worker_rows import Worker
 from projects.models import Project
 from tests.factories import make_dataset, make_version
 from tests.personas import ClientFactory
 from training import pretrained
 from training.base_models import BASE_MODELS
+from training.experience_row import Experience
 from training.memory import fitting_batch, needed_mb
 from training.options import validate_options
 from training.presets import Preset, presets_for
@@ -20,7 +22,8 @@ LARGE = {"box_sizes": [{"size": "small", "boxes": 5}, {"size": "large", "boxes":
 
 def presets(memory_mb: int | None = None, **fields: Any) -> dict[str, Preset]:
     version = make_version(**fields)
-    return {preset.name: preset for preset in presets_for(version, memory_mb=memory_mb)}
+    card = memory_mb and Worker(gpu_class="t4", gpu_name="Tesla T4", gpu_memory_mb=memory_mb)
+    return {preset.name: preset for preset in presets_for(version, card=card or None)}
 
 
 @pytest.mark.django_db
@@ -76,6 +79,16 @@ def test_a_batch_fits_into_the_card(memory_mb: int) -> None:
 def test_a_larger_card_takes_a_larger_batch() -> None:
     batches = [fitting_batch("yolo11m", imgsz=640, memory_mb=mb) for mb in (1_000, 16_000, 80_000)]
     assert batches == [None, 16, 64]
+
+
+@pytest.mark.django_db
+def test_a_batch_that_ran_out_of_memory_here_is_not_proposed_again() -> None:
+    same = {"gpu_class": "t4", "architecture": "yolo26n", "imgsz": 640, "precision": "mixed"}
+    before = presets(16_000, train_images=5_000)["quick"]
+    assert (before.base_model, before.options["batch"]) == ("yolo26n-scratch", 64)
+    Experience.objects.create(**same, device="Tesla T4", batch=32, was_too_large=True)
+    Experience.objects.create(**same, device="NVIDIA T4G", batch=8, was_too_large=True)
+    assert presets(16_000, train_images=5_000)["quick"].options["batch"] == 24
 
 
 @pytest.mark.django_db
