@@ -10,6 +10,7 @@ from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_http_methods, require_POST
 
+from datasets.models import DatasetVersion
 from jobs.errors import UserError
 from projects.access import EDITORS
 from projects.models import Project
@@ -18,7 +19,7 @@ from training import services
 from training.base_models import BASE_MODELS
 from training.fleet import smallest_card
 from training.forms import TrainingForm, as_uuid, default_base_model
-from training.models import TrainingRun
+from training.models import TrainedModel, TrainingRun
 from training.options import OPTIONS
 from training.preflight import Preflight, look_ahead
 from training.presets import presets_for
@@ -27,7 +28,10 @@ from training.presets import presets_for
 @require_http_methods(["GET", "POST"])
 @login_required
 def run_create(request: HttpRequest, project_id: UUID) -> HttpResponse:
-    """Ask for the settings of a training and start it; `?version=` or `?from=` fill it in."""
+    """Ask for the settings of a training and start it.
+
+    `?version=`, `?from=` a run, or `?model=` to train further fill it in.
+    """
     project = get_project(request, project_id, roles=EDITORS)
     form = TrainingForm(
         request.POST or None,
@@ -112,11 +116,24 @@ def _start(project: Project, request: HttpRequest, form: TrainingForm) -> UUID |
     return key
 
 
+def _further(project: Project, model_id: UUID) -> dict[str, Any]:
+    """Return what the form shows to train a model further: the newest pictures of its dataset."""
+    model = TrainedModel.objects.filter(project=project, pk=model_id).first()
+    if model is None:
+        return {}
+    rows = DatasetVersion.objects.filter(dataset__versions=model.dataset_version_id).ready()
+    newest = rows.order_by("-number").first()
+    data = {"dataset_version": newest.pk} if newest else {}
+    return {**data, "base_model": str(model.pk), "imgsz": model.imgsz}
+
+
 def _initial(request: HttpRequest, project: Project) -> dict[str, Any]:
     """Return what the form shows at first: the settings of another run, or what suits most."""
     initial: dict[str, Any] = {"key": uuid4(), "base_model": default_base_model()}
     if version := as_uuid(request.GET.get("version", "")):
         initial["dataset_version"] = version
+    if model := as_uuid(request.GET.get("model", "")):
+        return {**initial, **_further(project, model)}
     source = as_uuid(request.GET.get("from", ""))
     run = TrainingRun.objects.filter(pk=source, project=project).first() if source else None
     if run is None:

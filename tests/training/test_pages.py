@@ -108,6 +108,31 @@ def test_a_place_in_the_queue_is_chosen_at_the_start_and_changed_while_it_waits(
     assert change(editor, "-10") == 10
 
 
+def test_a_model_is_trained_further_on_the_newest_pictures_of_its_data(
+    editor: User, viewer: User, project: Project
+) -> None:
+    client, dataset = signed_in(editor), make_dataset(project)
+    first = make_version(dataset, number=1)
+    newest = make_version(dataset, number=2)
+    make_version(make_dataset(project), number=3)
+    model = make_model(project, dataset_version=first, imgsz=960)
+    page = client.get(f"/models/{model.pk}/").content.decode()
+    address = f"/projects/{project.pk}/training/new/?model={model.pk}"
+    assert address in page
+    assert address not in signed_in(viewer).get(f"/models/{model.pk}/").content.decode()
+
+    form = client.get(address).context["form"]
+    shown = [str(form[name].value()) for name in ("dataset_version", "base_model", "imgsz")]
+    assert shown == [str(newest.pk), str(model.pk), "960"]
+    asked = filled_in(newest, base_model=str(model.pk))
+    assert client.post(address, asked).status_code == 302
+    run = TrainingRun.objects.get()
+    assert (run.start_model, run.dataset_version) == (model, newest)
+    stranger = make_model()
+    asked = filled_in(newest, base_model=str(stranger.pk))
+    assert client.post(address, asked).status_code == 422
+
+
 def test_a_card_that_no_worker_has_now_stays_wanted_while_the_form_is_typed_into(
     editor: User, project: Project
 ) -> None:
