@@ -10,6 +10,7 @@ from tests.personas import (  # noqa: F401
     viewer,
 )
 from tests.services.fixtures import (  # noqa: F401
+    disk,
     postgres,
     programs,
     valkey,

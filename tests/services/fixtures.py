@@ -1,4 +1,4 @@
-"""The fixtures `valkey`, `postgres`, `programs`, and what they stand on."""
+"""The fixtures `valkey`, `postgres`, `programs`, `disk`, and what they stand on."""
 
 import os
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.services import power
 from tests.services.postgres import Postgres, Unavailable
 from tests.services.programs import Programs, Zygote, make_environment
 from tests.services.valkey import Valkey
@@ -69,3 +70,14 @@ def programs(transactional_db: None, valkey: Valkey, zygote: Zygote) -> Iterator
     started = Programs(zygote)
     yield started
     started.end()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[power.Disk]:
+    """A disk of its own, which may lose its power."""
+    try:
+        made = power.Disk(tmp_path)
+    except power.Unavailable as reason:
+        pytest.skip(str(reason))
+    yield made
+    made.end()

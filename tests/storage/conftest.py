@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.core.files.storage import FileSystemStorage, Storage
+from django.core.files.storage import Storage
 from django.utils.module_loading import import_string
 
 from cvtrainer_site import env
+from storage.disk import DiskStorage
 from tests.services.s3 import BUCKET, S3Server, Unavailable
 
 
@@ -15,7 +16,7 @@ from tests.services.s3 import BUCKET, S3Server, Unavailable
 def any_storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     """Each of the storages that STORAGE_URL may name."""
     if request.param == "local":
-        return FileSystemStorage(tmp_path, allow_overwrite=True)
+        return DiskStorage(str(tmp_path))
     return request.getfixturevalue("s3_storage")
 
 

@@ -18,7 +18,9 @@ from jobs.errors import CancelRequested, Interrupted, UserError
 from jobs.reporter import Reporter
 from jobs.states import Status
 from projects.models import Project
+from storage.disk import DiskStorage
 from tests import factories
+from tests.services.power import Disk
 from training import checkpoints, epochs, leftovers, results, storing, supervisor, tasks
 from training.checkpoints import file_sha256
 from training.models import Checkpoint, TrainingRun, artifacts_storage, weights_storage
@@ -241,6 +243,29 @@ class TestAStorageThatFails:
         monkeypatch.setattr(type(weights_storage()), "delete", broken)
         checkpoints.remove(run.checkpoints.get())
         assert run.checkpoints.count() == 0
+
+
+def test_what_was_committed_is_there_when_the_power_fails(
+    run: TrainingRun, tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copies of the trainer go as soon as the storage has the epoch."""
+    storages = {"weights": DiskStorage(str(disk.root / "weights"))}
+    storages["artifacts"] = DiskStorage(str(disk.root / "artifacts"))
+    monkeypatch.setattr(checkpoints, "weights_storage", lambda: storages["weights"])
+    monkeypatch.setattr(results, "weights_storage", lambda: storages["weights"])
+    monkeypatch.setattr(results, "artifacts_storage", lambda: storages["artifacts"])
+    told = epoch_message(tmp_path)
+    epochs.commit(run, [told], lambda: None)
+    assert not list(tmp_path.glob("*.pt"))
+    best = tmp_path / "best.pt"
+    best.write_bytes(BYTES)
+    done = {"best_path": str(best), "artifacts": [], "metrics": {}, "stopped_early": False}
+    results.prepare(run, {**done, "best": {}}, lambda: None)()
+    left = disk.cut()
+    assert (left / "weights" / run.checkpoints.get().file.name).read_bytes() == BYTES
+    assert (left / "weights" / run.model.file.name).read_bytes() == BYTES
+    for artifact in run.artifacts.all():
+        assert (left / "artifacts" / artifact.file.name).stat().st_size == artifact.size > 0
 
 
 def test_storage_is_not_waited_for_once_somebody_cancels(run: TrainingRun) -> None:
