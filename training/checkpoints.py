@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from django.core.files import File
 
+from storage.presence import is_missing
 from training.models import Checkpoint, TrainingRun, weights_storage
 
 log = logging.getLogger(__name__)
@@ -58,11 +59,16 @@ def fetch(checkpoint: Checkpoint, target: Path) -> bool:
 
     Returns:
         False where it is missing or damaged: use the one before.
+
+    Raises:
+        Exception: storage is away, with all that is in it.
     """
     try:
         source = checkpoint.file.open("rb")
     except FileNotFoundError:
-        return _is_lost(checkpoint)
+        if is_missing(checkpoint.file.storage, str(checkpoint.file.name)):
+            return _is_lost(checkpoint)
+        raise
     # A target that cannot be written says nothing of the source: that error is the caller's.
     with source, target.open("wb") as copy:
         shutil.copyfileobj(source, copy, _CHUNK)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.storage import Storage
@@ -23,12 +24,17 @@ def any_storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
 @pytest.fixture(scope="session")
 def s3_storage(s3_server: S3Server) -> Storage:
     """A bucket, reached as the settings would; what earlier tests stored is still there."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setenv("STORAGE_URL", s3_server.url)
-        entry = env.storages(("images",))["images"]
-    storage = import_string(str(entry["BACKEND"]))(**entry["OPTIONS"])
+    storage = reach(s3_server)
     storage.connection.create_bucket(Bucket=BUCKET)
     return storage
+
+
+def reach(server: S3Server, bucket: str = BUCKET) -> Any:
+    """Return the storage that the settings would make of a server's address."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("STORAGE_URL", server.url.replace(f"/{BUCKET}?", f"/{bucket}?"))
+        entry = env.storages(("images",))["images"]
+    return import_string(str(entry["BACKEND"]))(**entry["OPTIONS"])
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -286,6 +287,40 @@ class TestCheckpoints:
         checkpoints.prune(run)
         kept = [(item.epoch, item.attempt) for item in checkpoints.candidates(run)]
         assert kept == [(3, 2), (2, 1)]
+
+
+class TestWhatAnAttemptBeginsWith:
+    """A checkpoint, or the weights of a model."""
+
+    @pytest.fixture
+    def fetch(self, run: TrainingRun, tmp_path: Path) -> dict[str, Callable[[], bool]]:
+        epochs.commit(run, [epoch_message(tmp_path)], lambda: None)
+        model = factories.make_model(run.project)
+        target = tmp_path / "fetched.pt"
+        return {
+            run.checkpoints.get().file.path: partial(
+                checkpoints.fetch, run.checkpoints.get(), target
+            ),
+            model.file.path: partial(results.fetch_model, model, target),
+        }
+
+    def test_that_is_gone_is_told(self, fetch: dict[str, Callable[[], bool]]) -> None:
+        for path, get in fetch.items():
+            Path(path).unlink()
+            assert get() is False
+
+    def test_that_cannot_be_looked_for_is_not_given_up(
+        self, fetch: dict[str, Callable[[], bool]]
+    ) -> None:
+        root = Path(weights_storage().location)
+        root.rename(root.with_name("not-mounted"))
+        try:
+            for get in fetch.values():
+                with pytest.raises(FileNotFoundError):
+                    get()
+        finally:
+            root.with_name("not-mounted").rename(root)
+        assert all(get() for get in fetch.values())
 
 
 class TestProgress:
