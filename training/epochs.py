@@ -118,18 +118,24 @@ def _store(
 
 
 def _write(run: TrainingRun, messages: Sequence[Message], pointers: list[Checkpoint]) -> None:
-    number = int(messages[-1]["epoch"])
-    mine = EpochMetrics.objects.filter(run=run, epoch=number, attempt=run.attempt)
-    if mine.exists() and run.checkpoints.filter(epoch=number, attempt=run.attempt).exists():
-        return  # the commit whose answer was lost had landed
-    fields = {"epoch": number, "losses": 0, **_changes(run, messages)}
-    with transitions.fenced(run):
-        frames = [Frame(JobEvent.Type.EPOCH, _frame(run, item)) for item in messages]
-        for pointer in pointers:
-            pointer.save()
-        transitions.append(run, frames, **fields)
+    """Write what belongs together; a second call, after a lost answer, changes nothing."""
+    fields = {"epoch": int(messages[-1]["epoch"]), "losses": 0, **_changes(run, messages)}
+    if not _has_landed(run, fields["epoch"]):
+        with transitions.fenced(run):
+            frames = [Frame(JobEvent.Type.EPOCH, _frame(run, item)) for item in messages]
+            for pointer in pointers:
+                # One that was rolled back has a number already, which is another row's by now.
+                pointer.pk = None
+                pointer.save(force_insert=True)
+            transitions.append(run, frames, **fields)
     for name, value in fields.items():
         setattr(run, name, value)
+
+
+def _has_landed(run: TrainingRun, number: int) -> bool:
+    """Whether this attempt has committed an epoch: of a lost connection, nobody knows."""
+    mine = EpochMetrics.objects.filter(run=run, epoch=number, attempt=run.attempt)
+    return mine.exists() and run.checkpoints.filter(epoch=number, attempt=run.attempt).exists()
 
 
 def _frame(run: TrainingRun, message: Message) -> dict[str, Any]:

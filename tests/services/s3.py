@@ -12,6 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+from django.utils.module_loading import import_string
+
+from cvtrainer_site import env
+
 KEY, SECRET, BUCKET = "test-key", "test-secret", "test-bucket"
 
 
@@ -55,6 +60,14 @@ class S3Server:
         """The STORAGE_URL of its bucket."""
         place = f"{self.ip}:{self.port}/{BUCKET}"
         return f"s3://{KEY}:{SECRET}@{place}?region=us-east-1&secure=0"
+
+    def reach(self, bucket: str = BUCKET) -> Any:
+        """Return the storage that the settings would make of its address."""
+        url = self.url.replace(f"/{BUCKET}?", f"/{bucket}?")
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setenv("STORAGE_URL", url)
+            entry = env.storages(("images",))["images"]
+        return import_string(str(entry["BACKEND"]))(**entry["OPTIONS"])
 
     def wait(self) -> None:
         """Wait until it answers, where it can be reached from here."""

@@ -11,7 +11,6 @@ from django.core.files.storage import Storage
 from storage.disk import DiskStorage
 from storage.presence import is_missing
 from tests.services.s3 import S3Server
-from tests.storage.conftest import reach
 
 NAME = "ab/there.jpg"
 
@@ -66,6 +65,6 @@ class TestS3:
             is_missing(stopped, NAME)
 
     def test_without_the_bucket_nothing_is_known(self, s3_server: S3Server) -> None:
-        other = reach(s3_server, bucket="not-there")
+        other = s3_server.reach(bucket="not-there")
         with pytest.raises(Exception, match="NoSuchBucket"):
             is_missing(other, NAME)

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,8 @@ from jobs.errors import CancelRequested, Interrupted, UserError
 from jobs.reporter import Reporter
 from jobs.states import Status
 from projects.models import Project
-from storage.disk import DiskStorage
 from tests import factories
-from tests.services.power import Disk
+from tests.training.told import BYTES, claimed, epoch_message
 from training import checkpoints, epochs, leftovers, results, storing, supervisor, tasks
 from training.checkpoints import file_sha256
 from training.models import Checkpoint, TrainingRun, artifacts_storage, weights_storage
@@ -32,7 +30,6 @@ from training.telling import Teller
 
 pytestmark = pytest.mark.django_db
 
-BYTES = b"weights of an epoch"
 #: Seconds of the end of a run whose validation takes none.
 _END = 4.0
 
@@ -55,33 +52,6 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storing, "PATIENCE_SECONDS", 2.5)
     monkeypatch.setattr(epochs, "PATIENCE_SECONDS", 2.5)
     monkeypatch.setattr(storing, "_pause", lambda _, check: check())
-
-
-def claimed() -> TrainingRun:
-    found = next_run()
-    assert found is not None
-    run = transitions.claim(TrainingRun, found.pk, worker="w")
-    assert run is not None
-    return run
-
-
-def epoch_message(folder: Path, number: int = 1) -> dict[str, Any]:
-    """Return what the trainer says at the end of an epoch, with its checkpoint on the disk."""
-    path = folder / f"{number}-last.pt"
-    path.write_bytes(BYTES)
-    with path.open("rb") as file:
-        sha256 = file_sha256(file)
-    told = {"lr": 0.1, "seconds": 1.0, "images_per_second": 1.0, "gpu_memory_mb": None}
-    return {
-        **told,
-        "type": "epoch",
-        "epoch": number,
-        "train": {},
-        "val": {},
-        "is_best": False,
-        "checkpoint": {"path": str(path), "sha256": sha256, "size": len(BYTES)},
-        "best_checkpoint": None,
-    }
 
 
 def failing(times: float, error: Exception, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -246,29 +216,6 @@ class TestAStorageThatFails:
         assert run.checkpoints.count() == 0
 
 
-def test_what_was_committed_is_there_when_the_power_fails(
-    run: TrainingRun, tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The copies of the trainer go as soon as the storage has the epoch."""
-    storages = {"weights": DiskStorage(str(disk.root / "weights"))}
-    storages["artifacts"] = DiskStorage(str(disk.root / "artifacts"))
-    monkeypatch.setattr(checkpoints, "weights_storage", lambda: storages["weights"])
-    monkeypatch.setattr(results, "weights_storage", lambda: storages["weights"])
-    monkeypatch.setattr(results, "artifacts_storage", lambda: storages["artifacts"])
-    told = epoch_message(tmp_path)
-    epochs.commit(run, [told], lambda: None)
-    assert not list(tmp_path.glob("*.pt"))
-    best = tmp_path / "best.pt"
-    best.write_bytes(BYTES)
-    done = {"best_path": str(best), "artifacts": [], "metrics": {}, "stopped_early": False}
-    results.prepare(run, {**done, "best": {}}, lambda: None)()
-    left = disk.cut()
-    assert (left / "weights" / run.checkpoints.get().file.name).read_bytes() == BYTES
-    assert (left / "weights" / run.model.file.name).read_bytes() == BYTES
-    for artifact in run.artifacts.all():
-        assert (left / "artifacts" / artifact.file.name).stat().st_size == artifact.size > 0
-
-
 def test_storage_is_not_waited_for_once_somebody_cancels(run: TrainingRun) -> None:
     reporter = Reporter(run)
     reporter.cancel.set()
@@ -276,51 +223,6 @@ def test_storage_is_not_waited_for_once_somebody_cancels(run: TrainingRun) -> No
     with pytest.raises(CancelRequested):
         storing.patiently(failing(99, OSError(), print), reporter.raise_if_cancelled)
     assert time.monotonic() - began < 0.5
-
-
-class TestCheckpoints:
-    def test_that_were_damaged_go_when_their_epoch_is_done_again(self, run: TrainingRun) -> None:
-        for number, try_ in ((1, 1), (2, 1), (3, 1), (3, 2)):  # the second try fell back to 2
-            Checkpoint.objects.create(
-                run=run, kind="last", epoch=number, attempt=try_, file=f"{number}-{try_}", size=1
-            )
-        checkpoints.prune(run)
-        kept = [(item.epoch, item.attempt) for item in checkpoints.candidates(run)]
-        assert kept == [(3, 2), (2, 1)]
-
-
-class TestWhatAnAttemptBeginsWith:
-    """A checkpoint, or the weights of a model."""
-
-    @pytest.fixture
-    def fetch(self, run: TrainingRun, tmp_path: Path) -> dict[str, Callable[[], bool]]:
-        epochs.commit(run, [epoch_message(tmp_path)], lambda: None)
-        model = factories.make_model(run.project)
-        target = tmp_path / "fetched.pt"
-        return {
-            run.checkpoints.get().file.path: partial(
-                checkpoints.fetch, run.checkpoints.get(), target
-            ),
-            model.file.path: partial(results.fetch_model, model, target),
-        }
-
-    def test_that_is_gone_is_told(self, fetch: dict[str, Callable[[], bool]]) -> None:
-        for path, get in fetch.items():
-            Path(path).unlink()
-            assert get() is False
-
-    def test_that_cannot_be_looked_for_is_not_given_up(
-        self, fetch: dict[str, Callable[[], bool]]
-    ) -> None:
-        root = Path(weights_storage().location)
-        root.rename(root.with_name("not-mounted"))
-        try:
-            for get in fetch.values():
-                with pytest.raises(FileNotFoundError):
-                    get()
-        finally:
-            root.with_name("not-mounted").rename(root)
-        assert all(get() for get in fetch.values())
 
 
 class TestProgress:
