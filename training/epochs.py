@@ -98,11 +98,13 @@ def _store(
     best = next((m for m in reversed(messages) if m.get(BEST)), None)
     wanted = [(messages[-1], LAST, Checkpoint.Kind.LAST)]
     wanted += [(best, BEST, Checkpoint.Kind.BEST)] if best else []
-    stored = []
+    stored: list[Checkpoint] = []
     for message, key, kind in wanted:
         file = message.get(key)
         if file is None:
             continue
+        # The best epoch's last checkpoint is the best one, too: the same bytes, stored once.
+        same = next((one for one in stored if one.sha256 == file["sha256"]), None)
         step = partial(
             checkpoints.store,
             run,
@@ -110,6 +112,7 @@ def _store(
             epoch=message["epoch"],
             path=Path(file["path"]),
             sha256=file["sha256"],
+            same=same,
         )
         stored.append(patiently(step, check, patience=PATIENCE_SECONDS))
     for message in messages:

@@ -42,7 +42,7 @@ class Start:
                 self.reporter.log(message % {"epoch": last.epoch, "attempt": self.run.attempt})
                 yield Resume(
                     last=str(target),
-                    best=self._fetch_best(last),
+                    best=self._fetch_best(last, target),
                     epoch=last.epoch,
                     finalise=finalise,
                 )
@@ -75,10 +75,14 @@ class Start:
         step = partial(pretrained.provide, self.run.base_model, target, check=check)
         return str(patiently(step, check))
 
-    def _fetch_best(self, last: Checkpoint) -> str | None:
+    def _fetch_best(self, last: Checkpoint, fetched: Path) -> str | None:
         best = checkpoints.best_until(self.run, last.epoch)
+        if best is None:
+            return None
+        if best.file.name == last.file.name:
+            return str(fetched)
         target = self.folder / "resume-best.pt"
-        return str(target) if best is not None and self._fetch(best, target) else None
+        return str(target) if self._fetch(best, target) else None
 
     def _fetch(self, checkpoint: Checkpoint, target: Path) -> bool:
         step = partial(checkpoints.fetch, checkpoint, target)
