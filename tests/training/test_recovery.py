@@ -259,7 +259,9 @@ class TestStorage:
     def test_with_a_flipped_bit_in_the_newest_checkpoint_gives_the_one_before(
         self, scripted: Scripted
     ) -> None:
-        run = scripted.work(scripted.begin({"after": 4, "signal": int(signal.SIGKILL)}, {}))
+        # Slow enough for each epoch to be stored by itself.
+        killed = {"epochs": 0.3, "after": 4, "signal": int(signal.SIGKILL)}
+        run = scripted.work(scripted.begin(killed, {}))
         newest = run.checkpoints.filter(kind="last").first()
         assert newest is not None and newest.epoch == 4
         path = Path(weights_storage().path(str(newest.file.name)))
