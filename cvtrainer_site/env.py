@@ -152,16 +152,7 @@ def _s3_patience() -> object:
 
 
 def _file_storage(location: Path) -> dict[str, object]:
-    return {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {
-            "location": str(location),
-            "file_permissions_mode": 0o600,
-            "directory_permissions_mode": 0o700,
-            # Names come from content or id: writing one again writes the same thing.
-            "allow_overwrite": True,
-        },
-    }
+    return {"BACKEND": "storage.disk.DiskStorage", "OPTIONS": {"location": str(location)}}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from datasets.pictures import PictureRefused, PreparedPicture
 from datasets.problems import Problems
 from datasets.sources.base import SourceLost
 from jobs import transitions
-from storage.local import put_file
+from storage.local import make_durable, put_file
 from storage.names import content_name
 
 #: Pictures whose rows are asked for and written together: what waits in memory is bounded.
@@ -100,6 +100,8 @@ class PictureStore:
                 yield written()
                 written = keeping
             yield written()
+        # Nobody waited for the disk until now; whoever counts on these pictures comes after this.
+        make_durable(images_storage())
         if lost:
             raise lost[0]
 

@@ -16,7 +16,7 @@ from datasets.models import Import, Upload, uploads_storage
 from datasets.names import file_name
 from jobs.errors import UserError
 from storage.errors import StorageError
-from storage.local import put_file
+from storage.local import move_file, put_file
 from storage.names import id_name
 
 #: Seconds that a second request waits for the first to make the import.
@@ -142,9 +142,7 @@ def _store(name: str, file: Any) -> None:
     """Put it where the worker finds it; a file that is on the disk already is moved."""
     storage = uploads_storage()
     with suppress(NotImplementedError, AttributeError, OSError):
-        source, target = Path(file.temporary_file_path()), Path(storage.path(name))
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        source.rename(target)
+        move_file(Path(file.temporary_file_path()), Path(storage.path(name)))
         return
     try:
         put_file(storage, name, file.chunks())

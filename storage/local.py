@@ -17,6 +17,8 @@ from storage import settling
 from storage.errors import StorageError
 from storage.ranges import StoredFile, open_range
 
+#: The folder of a storage in which its files lie until they are whole.
+PARTS = ".parts"
 _CHUNK = 1024 * 1024
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -109,7 +111,7 @@ def parts_folder(storage: Storage) -> Path:
     Raises:
         NotImplementedError: this storage is not on a disk.
     """
-    return Path(storage.path(".parts"))
+    return Path(storage.path(PARTS))
 
 
 def _upload(storage: Storage, name: str, chunks: Iterable[bytes]) -> None:
@@ -121,6 +123,8 @@ def _upload(storage: Storage, name: str, chunks: Iterable[bytes]) -> None:
 
 
 def _full(folder: Path) -> StorageError:
+    while not folder.is_dir():
+        folder = folder.parent
     return StorageError("storage_full", free_mb=shutil.disk_usage(folder).free // 1024**2)
 
 
@@ -146,34 +150,96 @@ def write_stream(
     Raises:
         StorageError: `storage_full`.
     """
+    try:
+        write_whole(target, chunks, settle=None if durable else settle, parts=parts)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise _full(target.parent) from error
+        raise
+
+
+def write_whole(
+    target: Path,
+    chunks: Iterable[bytes],
+    *,
+    settle: Callable[[int], None] | None = None,
+    parts: Path | None = None,
+) -> None:
+    """Do as `write_stream` does; what the disk refuses is told as the system tells it.
+
+    Args:
+        settle: nothing where a power cut must not take the file away.
+
+    Raises:
+        OSError: the disk is full, or broken.
+    """
+    durable = settle is None
     parts = parts or target.parent
     for folder in (target.parent, parts):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make_folder(folder, durable=durable)
     descriptor, name = tempfile.mkstemp(dir=parts, prefix=".", suffix=".part")
     try:
         with os.fdopen(descriptor, "wb") as file:
             for chunk in chunks:
                 file.write(chunk)
             file.flush()
-            (os.fsync if durable else settle)(file.fileno())
+            (settle or os.fsync)(file.fileno())
         Path(name).replace(target)
-    except OSError as error:
-        if error.errno in _FULL:
-            raise _full(target.parent) from error
-        raise
     finally:
         with suppress(FileNotFoundError):
             Path(name).unlink()
     if durable:
-        _sync_folder(target.parent)
+        sync(target.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def make_durable(storage: Storage) -> None:
+    """Wait until no power cut can take away what is stored: once, where it is thousands of files.
+
+    Raises:
+        OSError: the disk did not take something.
+    """
     try:
+        root = storage.path("")
+    except NotImplementedError:  # not on a disk
+        return
+    with suppress(FileNotFoundError), _opened(root) as descriptor:
+        settling.finish_all(descriptor)
+
+
+def move_file(source: Path, target: Path) -> None:
+    """Move a file to its place on the same disk, where a power cut cannot take it away.
+
+    Raises:
+        OSError: it lies on another disk, or the disk is broken.
+    """
+    _make_folder(target.parent, durable=True)
+    sync(source)
+    source.rename(target)
+    sync(target.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's bytes, or a folder's names, are safe from a power cut."""
+    with _opened(path) as descriptor:
         os.fsync(descriptor)
+
+
+@contextmanager
+def _opened(path: Path | str) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _make_folder(folder: Path, *, durable: bool) -> None:
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent, durable=durable)
+    folder.mkdir(exist_ok=True, mode=0o700)
+    if durable:
+        sync(folder.parent)
 
 
 def _check_digest(path: Path, wanted: str) -> None:

@@ -35,6 +35,17 @@ def finish_and_forget(descriptor: int) -> None:
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
+def finish_all(descriptor: int) -> None:
+    """Wait until all that was ever written to a file's disk is there, whoever wrote it.
+
+    Raises:
+        OSError: the disk did not take something.
+    """
+    if _libc.syncfs(descriptor):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
 def _sync_range(descriptor: int, flags: int) -> None:
     # What the disk may say to it is said again to whoever waits until the file is durable.
     _libc.sync_file_range(descriptor, ctypes.c_int64(0), ctypes.c_int64(0), flags)

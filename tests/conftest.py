@@ -10,8 +10,12 @@ from tests.personas import (  # noqa: F401
     viewer,
 )
 from tests.services.fixtures import (  # noqa: F401
+    disk,
+    on_postgres,
     postgres,
     programs,
+    s3_server,
+    s3_storage,
     valkey,
     valkey_server,
     zygote,

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from django.core.files import File
 
+from storage.presence import is_missing
 from training.models import Checkpoint, TrainingRun, weights_storage
 
 log = logging.getLogger(__name__)
@@ -30,8 +31,19 @@ def file_sha256(file: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def store(run: TrainingRun, *, kind: str, epoch: int, path: Path, sha256: str) -> Checkpoint:
+def store(
+    run: TrainingRun,
+    *,
+    kind: str,
+    epoch: int,
+    path: Path,
+    sha256: str,
+    same: Checkpoint | None = None,
+) -> Checkpoint:
     """Copy a checkpoint to storage under a name that nothing else ever writes, and verify it.
+
+    Args:
+        same: what was stored with the same bytes: this one names that file.
 
     Returns:
         The pointer, not saved yet: the caller saves it in the transaction that commits the epoch.
@@ -40,16 +52,18 @@ def store(run: TrainingRun, *, kind: str, epoch: int, path: Path, sha256: str) -
         Damaged: storage gives back other bytes.
         OSError: storage refuses the file.
     """
+    pointer = Checkpoint(run=run, kind=kind, epoch=epoch, attempt=run.attempt, sha256=sha256)
+    if same is not None:
+        pointer.file, pointer.size = same.file.name, same.size
+        return pointer
     storage = weights_storage()
-    name = f"runs/{run.pk}/{run.attempt}-{epoch}-{kind}-{sha256[:12]}.pt"
+    name = f"runs/{run.pk}/{run.attempt}-{epoch}-{sha256[:12]}.pt"
     with path.open("rb") as source:
         name = storage.save(name, File(source))
     with storage.open(name, "rb") as stored:
         if file_sha256(stored) != sha256:
             raise Damaged(name)
-    size = path.stat().st_size
-    pointer = Checkpoint(run=run, kind=kind, epoch=epoch, attempt=run.attempt)
-    pointer.file, pointer.sha256, pointer.size = name, sha256, size
+    pointer.file, pointer.size = name, path.stat().st_size
     return pointer
 
 
@@ -58,11 +72,16 @@ def fetch(checkpoint: Checkpoint, target: Path) -> bool:
 
     Returns:
         False where it is missing or damaged: use the one before.
+
+    Raises:
+        Exception: storage is away, with all that is in it.
     """
     try:
         source = checkpoint.file.open("rb")
     except FileNotFoundError:
-        return _is_lost(checkpoint)
+        if is_missing(checkpoint.file.storage, str(checkpoint.file.name)):
+            return _is_lost(checkpoint)
+        raise
     # A target that cannot be written says nothing of the source: that error is the caller's.
     with source, target.open("wb") as copy:
         shutil.copyfileobj(source, copy, _CHUNK)
@@ -104,9 +123,12 @@ def prune(run: TrainingRun) -> None:
 
 
 def remove(checkpoint: Checkpoint) -> None:
-    """Remove one checkpoint, its row before its file."""
+    """Remove one checkpoint, its row before its file; a file that another row names stays."""
     name = checkpoint.file.name
     checkpoint.delete()
+    # After the row: of two who remove the last two names of a file, one sees that none is left.
+    if Checkpoint.objects.filter(run=checkpoint.run_id, file=name).exists():
+        return
     try:
         weights_storage().delete(name)
     except FileNotFoundError:

@@ -22,6 +22,7 @@ from datasets.models import DatasetImage, DatasetVersion
 from jobs.errors import UserError
 from jobs.patience import persist
 from storage.local import stored_chunks
+from storage.presence import is_missing
 from training.picture_cache import Key, PictureCache
 from training.pixel_pool import PictureFailed, PixelPool
 from training.pixels import HEAD_SIZE, SUFFIX, Form, Head, file_content, fitted, plain_length
@@ -69,8 +70,8 @@ def lay_out(
         on_progress: told how many pictures are there.
 
     Raises:
-        UserError: `version_changed`, `stored_file_damaged`, `data_error`, `disk_full`.
-        Interrupted: the storage is away.
+        UserError: `version_changed`, `picture_missing`, `stored_file_damaged`, `data_error`.
+        Interrupted: the storage is away, or the disk is full.
     """
     for split in _SPLITS:
         for kind in ("images", "labels"):
@@ -212,7 +213,7 @@ class _Layers:
     def _made(self, row: Any, key: Key) -> list[bytes]:
         picture = row.picture
         original = (picture.height, picture.width)
-        data = patiently(lambda: _read(picture), self._look)
+        data = patiently(lambda: _read(row), self._look)
         try:
             pixels = self._pool.make(data, original=original, size=self._size, form=key.form)
         except PictureFailed:
@@ -225,13 +226,20 @@ class _Over(Exception):
     """Another picture failed, or somebody ended it: nobody waits for this one."""
 
 
-def _read(picture: Any) -> bytes:
-    """Return a picture's file as it was stored.
+def _read(row: Any) -> bytes:
+    """Return the file of an image's picture as it was stored.
 
     Raises:
-        UserError: `stored_file_damaged`.
+        UserError: `picture_missing`, `stored_file_damaged`.
+        FileNotFoundError: the whole storage is away.
     """
-    data = b"".join(stored_chunks(picture.file.storage, picture.file.name))
+    picture, file = row.picture, row.picture.file
+    try:
+        data = b"".join(stored_chunks(file.storage, file.name))
+    except FileNotFoundError:
+        if is_missing(file.storage, file.name):
+            raise UserError("picture_missing", picture=row.file_name) from None
+        raise
     # Rows of the first releases do not know what they hold.
     if picture.stored_sha256 and sha256(data).hexdigest() != picture.stored_sha256:
         raise UserError("stored_file_damaged")

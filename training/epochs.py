@@ -98,11 +98,13 @@ def _store(
     best = next((m for m in reversed(messages) if m.get(BEST)), None)
     wanted = [(messages[-1], LAST, Checkpoint.Kind.LAST)]
     wanted += [(best, BEST, Checkpoint.Kind.BEST)] if best else []
-    stored = []
+    stored: list[Checkpoint] = []
     for message, key, kind in wanted:
         file = message.get(key)
         if file is None:
             continue
+        # The best epoch's last checkpoint is the best one, too: the same bytes, stored once.
+        same = next((one for one in stored if one.sha256 == file["sha256"]), None)
         step = partial(
             checkpoints.store,
             run,
@@ -110,6 +112,7 @@ def _store(
             epoch=message["epoch"],
             path=Path(file["path"]),
             sha256=file["sha256"],
+            same=same,
         )
         stored.append(patiently(step, check, patience=PATIENCE_SECONDS))
     for message in messages:
@@ -118,18 +121,24 @@ def _store(
 
 
 def _write(run: TrainingRun, messages: Sequence[Message], pointers: list[Checkpoint]) -> None:
-    number = int(messages[-1]["epoch"])
-    mine = EpochMetrics.objects.filter(run=run, epoch=number, attempt=run.attempt)
-    if mine.exists() and run.checkpoints.filter(epoch=number, attempt=run.attempt).exists():
-        return  # the commit whose answer was lost had landed
-    fields = {"epoch": number, "losses": 0, **_changes(run, messages)}
-    with transitions.fenced(run):
-        frames = [Frame(JobEvent.Type.EPOCH, _frame(run, item)) for item in messages]
-        for pointer in pointers:
-            pointer.save()
-        transitions.append(run, frames, **fields)
+    """Write what belongs together; a second call, after a lost answer, changes nothing."""
+    fields = {"epoch": int(messages[-1]["epoch"]), "losses": 0, **_changes(run, messages)}
+    if not _has_landed(run, fields["epoch"]):
+        with transitions.fenced(run):
+            frames = [Frame(JobEvent.Type.EPOCH, _frame(run, item)) for item in messages]
+            for pointer in pointers:
+                # One that was rolled back has a number already, which is another row's by now.
+                pointer.pk = None
+                pointer.save(force_insert=True)
+            transitions.append(run, frames, **fields)
     for name, value in fields.items():
         setattr(run, name, value)
+
+
+def _has_landed(run: TrainingRun, number: int) -> bool:
+    """Whether this attempt has committed an epoch: of a lost connection, nobody knows."""
+    mine = EpochMetrics.objects.filter(run=run, epoch=number, attempt=run.attempt)
+    return mine.exists() and run.checkpoints.filter(epoch=number, attempt=run.attempt).exists()
 
 
 def _frame(run: TrainingRun, message: Message) -> dict[str, Any]:

@@ -73,6 +73,15 @@ register(
     _("Import it again as a new version. Tell your administrator: somebody changed the database."),
 )
 register(
+    "picture_missing",
+    _("The file of the picture {picture} is not in the storage any more."),
+    _(
+        "Import the data again: what is missing is stored anew, and this training can go on."
+        " Or ask your administrator to put the file back from a backup."
+    ),
+    status=500,
+)
+register(
     "trainer_crashed",
     _("The trainer ended unexpectedly {losses} times in a row without finishing another epoch."),
     _("Try a smaller batch. If it happens again, show the log to your administrator."),

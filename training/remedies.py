@@ -176,6 +176,7 @@ _BY_CODE: dict[str, tuple[Maker, ...]] = {
     "diverged": (_lower_rate, _finish),
     "data_error": (_import_again, _go_on),
     "version_changed": (_import_again,),
+    "picture_missing": (_import_again, _go_on),
     "stored_file_damaged": (_import_again, _go_on),
     "weights_missing": (_from_scratch, _other_base_model, _go_on),
     "weights_unreadable": (_other_base_model, _from_scratch),

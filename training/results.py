@@ -15,6 +15,7 @@ from django.core.files.base import ContentFile
 from jobs.errors import UserError
 from jobs.patience import persist
 from projects.models import Project
+from storage.presence import is_missing
 from training import checkpoints, predictions, provenance
 from training.messages import Message
 from training.models import Artifact, TrainedModel, TrainingRun, artifacts_storage, weights_storage
@@ -73,13 +74,19 @@ def prepare(
 
 
 def fetch_model(model: TrainedModel, target: Path) -> bool:
-    """Copy a model's weights out of storage, if they are what was registered."""
+    """Copy a model's weights out of storage, if they are what was registered.
+
+    Raises:
+        Exception: storage is away, with all that is in it.
+    """
     try:
         with model.file.open("rb") as source, target.open("wb") as copy:
             for chunk in File(source).chunks():
                 copy.write(chunk)
     except FileNotFoundError:
-        return False
+        if is_missing(model.file.storage, str(model.file.name)):
+            return False
+        raise
     with target.open("rb") as copied:
         return checkpoints.file_sha256(copied) == model.sha256
 

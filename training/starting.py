@@ -42,7 +42,7 @@ class Start:
                 self.reporter.log(message % {"epoch": last.epoch, "attempt": self.run.attempt})
                 yield Resume(
                     last=str(target),
-                    best=self._fetch_best(last),
+                    best=self._fetch_best(last, target),
                     epoch=last.epoch,
                     finalise=finalise,
                 )
@@ -82,10 +82,12 @@ class Start:
         step = partial(pretrained.provide, self.run.base_model, target, check=check)
         return str(patiently(step, check))
 
-    def _fetch_best(self, last: Checkpoint) -> str | None:
+    def _fetch_best(self, last: Checkpoint, fetched: Path) -> str | None:
         """Fetch the best weights so far; where none can be read, those to go on from count."""
         target = self.folder / "resume-best.pt"
         for best in checkpoints.bests_until(self.run, last.epoch):
+            if best.file.name == last.file.name:
+                return str(fetched)
             if self._fetch(best, target):
                 return str(target)
             lost = _("The best model so far, of epoch %(epoch)d, is missing or damaged.")

@@ -49,6 +49,20 @@ def _pieces(line: str) -> Iterator[str]:
     yield data.decode()
 
 
+def _cut(text: str) -> int:
+    """Return where a line that has no end yet may be cut: not within a word or a terminal code.
+
+    Half of one would be taken for text, and half of an address with a password is not known as one.
+    """
+    least = MAX_LOG_TEXT // 2
+    cut = text.rfind(" ", least) + 1 or len(text)
+    code = text.rfind("\x1b", least, cut)
+    if code < 0:
+        return cut
+    whole = _TERMINAL.match(text, code, cut)
+    return cut if whole and whole.end() < cut else code
+
+
 class LogSink:
     """Takes text from everywhere in the trainer and says it line by line.
 
@@ -135,9 +149,10 @@ class LogStream(io.TextIOBase):
         lines, newline, self._partial = (self._partial + text).rpartition("\n")
         if newline:
             self._sink.add(self._level, lines)
-        if len(self._partial) > MAX_LOG_TEXT:
-            self._sink.add(self._level, self._partial)
-            self._partial = ""
+        while len(self._partial) > MAX_LOG_TEXT:
+            cut = _cut(self._partial)
+            self._sink.add(self._level, self._partial[:cut])
+            self._partial = self._partial[cut:]
         return len(text)
 
     def progress(self, bar: int, frame: str) -> None:

@@ -18,9 +18,11 @@ from datasets import uploads
 from datasets.models import Import
 from jobs.errors import UserError
 from projects.models import Project
+from storage.disk import DiskStorage
 from storage.errors import StorageError
 from tests.datasets.importing import labelled_zip, queue_file, stored_files
 from tests.personas import ClientFactory
+from tests.services.power import Disk
 
 _Usage = namedtuple("_Usage", "total used free")
 
@@ -112,6 +114,21 @@ class TestTheFile:
         stored = Path(job.file.path).stat()
         assert (stored.st_ino, stored.st_nlink) == (inode, 1)
         assert stored.st_mode & 0o077 == 0
+
+    def test_of_which_an_import_tells_is_there_when_the_power_fails(
+        self, disk: Disk, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.FILE_UPLOAD_TEMP_DIR = disk.root
+        monkeypatch.setattr(
+            uploads, "uploads_storage", lambda: DiskStorage(str(disk.root / "uploads"))
+        )
+        content = os.urandom(2_000_000)
+        file = TemporaryUploadedFile("a.zip", "application/zip", len(content), None)
+        file.write(content)
+        file.flush()
+        with uploads.stored_upload(file) as stored:
+            stored.is_taken = True
+        assert (disk.cut() / "uploads" / stored.name).read_bytes() == content
 
     def test_that_does_not_fit_leaves_nothing(
         self, project: Project, owner: User, monkeypatch: pytest.MonkeyPatch

@@ -32,14 +32,6 @@ from tests.services.programs import Programs, Zygote, children
 
 
 @pytest.fixture
-def on_postgres(request) -> Postgres:
-    """The server under this very session; see test_on_postgres.py."""
-    if "TEST_POSTGRES_BASE" not in os.environ:
-        pytest.skip("runs on PostgreSQL only: see test_on_postgres.py")
-    return request.getfixturevalue("postgres")
-
-
-@pytest.fixture
 def on_sqlite(transactional_db) -> str:
     if connection.vendor != "sqlite":
         pytest.skip("runs on SQLite only")

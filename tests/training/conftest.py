@@ -13,13 +13,25 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from accounts.models import User
+from jobs.models import JobEvent
 from projects.models import Project
 from tests import factories
 from training import process
+from training.experience_row import Experience
 from training.models import TrainingRun
 from training.tasks import run_training
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def assert_whole(run: TrainingRun, wanted: int = 10) -> None:
+    """Every epoch once, in metrics and in the story, and the story without gaps."""
+    assert list(run.epochs.values_list("epoch", flat=True)) == list(range(1, wanted + 1))
+    frames = run.events.filter(type=JobEvent.Type.EPOCH).order_by("seq")
+    assert [frame.payload["epoch"] for frame in frames] == list(range(1, wanted + 1))
+    numbers = list(run.events.order_by("seq").values_list("seq", flat=True))
+    assert numbers == list(range(1, run.last_seq + 1))
 
 
 class Scripted:
@@ -50,6 +62,17 @@ class Scripted:
         """Return the run's log."""
         frames = run.events.filter(type="log").order_by("seq")
         return "\n".join(frame.payload["text"] for frame in frames)
+
+
+@pytest.fixture
+def committed_rows(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """The database as threads see it; only what these tests make is removed, which is quick."""
+    with django_db_blocker.unblock():
+        yield
+        Project.objects.all().delete()
+        User.objects.all().delete()
+        Experience.objects.all().delete()  # belongs to the installation, not to a project
+        connection.close()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ other.
 
 The script is a JSON file: a list with one entry for each start, the last one for all that follow.
     epochs    seconds that an epoch takes (default 0.02)
+    weights   bytes that a checkpoint has at least
     batch     what it uses in place of what it was told, as where it had to halve it
     after     the epoch after which it goes wrong (default: never)
     fail      the `failed` that it says then: code, detail, batch
@@ -117,7 +118,7 @@ class Trainer:
 
     def file(self, spec: Spec, epoch: int, kind: str) -> Message:
         path = Path(spec.work_dir) / f"{epoch}-{kind}.pt"
-        content = checkpoint_text(epoch).encode()
+        content = checkpoint_text(epoch).encode().ljust(self.script.get("weights", 0), b"\0")
         path.write_bytes(content)
         digest = hashlib.sha256(content).hexdigest()
         return {"path": str(path), "sha256": digest, "size": len(content)}

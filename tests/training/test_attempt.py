@@ -19,6 +19,7 @@ from jobs.reporter import Reporter
 from jobs.states import Status
 from projects.models import Project
 from tests import factories
+from tests.training.told import BYTES, claimed, epoch_message
 from training import checkpoints, epochs, leftovers, results, storing, supervisor, tasks
 from training.checkpoints import file_sha256
 from training.models import Checkpoint, TrainingRun, artifacts_storage, weights_storage
@@ -29,7 +30,6 @@ from training.telling import Teller
 
 pytestmark = pytest.mark.django_db
 
-BYTES = b"weights of an epoch"
 #: Seconds of the end of a run whose validation takes none.
 _END = 4.0
 
@@ -52,33 +52,6 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storing, "PATIENCE_SECONDS", 2.5)
     monkeypatch.setattr(epochs, "PATIENCE_SECONDS", 2.5)
     monkeypatch.setattr(storing, "_pause", lambda _, check: check())
-
-
-def claimed() -> TrainingRun:
-    found = next_run()
-    assert found is not None
-    run = transitions.claim(TrainingRun, found.pk, worker="w")
-    assert run is not None
-    return run
-
-
-def epoch_message(folder: Path, number: int = 1) -> dict[str, Any]:
-    """Return what the trainer says at the end of an epoch, with its checkpoint on the disk."""
-    path = folder / f"{number}-last.pt"
-    path.write_bytes(BYTES)
-    with path.open("rb") as file:
-        sha256 = file_sha256(file)
-    told = {"lr": 0.1, "seconds": 1.0, "images_per_second": 1.0, "gpu_memory_mb": None}
-    return {
-        **told,
-        "type": "epoch",
-        "epoch": number,
-        "train": {},
-        "val": {},
-        "is_best": False,
-        "checkpoint": {"path": str(path), "sha256": sha256, "size": len(BYTES)},
-        "best_checkpoint": None,
-    }
 
 
 def failing(times: float, error: Exception, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -250,17 +223,6 @@ def test_storage_is_not_waited_for_once_somebody_cancels(run: TrainingRun) -> No
     with pytest.raises(CancelRequested):
         storing.patiently(failing(99, OSError(), print), reporter.raise_if_cancelled)
     assert time.monotonic() - began < 0.5
-
-
-class TestCheckpoints:
-    def test_that_were_damaged_go_when_their_epoch_is_done_again(self, run: TrainingRun) -> None:
-        for number, try_ in ((1, 1), (2, 1), (3, 1), (3, 2)):  # the second try fell back to 2
-            Checkpoint.objects.create(
-                run=run, kind="last", epoch=number, attempt=try_, file=f"{number}-{try_}", size=1
-            )
-        checkpoints.prune(run)
-        kept = [(item.epoch, item.attempt) for item in checkpoints.candidates(run)]
-        assert kept == [(3, 2), (2, 1)]
 
 
 class TestProgress:

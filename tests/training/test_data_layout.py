@@ -13,7 +13,7 @@ import pytest
 
 from accounts.models import User
 from datasets.materialize import label_text
-from datasets.models import DatasetClass, DatasetImage, DatasetVersion, Picture
+from datasets.models import DatasetClass, DatasetImage, DatasetVersion, Picture, images_storage
 from jobs.errors import CancelRequested, Interrupted, UserError
 from projects.models import Project
 from tests.datasets.importing import import_zip
@@ -164,6 +164,52 @@ def test_a_stored_picture_that_was_damaged_is_named(
     with pytest.raises(UserError) as refused:
         lay(version)
     assert refused.value.code == "stored_file_damaged"
+
+
+def test_a_stored_picture_that_is_gone_is_named_and_an_import_of_the_data_brings_it_back(
+    version: DatasetVersion, lay: Callable[..., Layout], project: Project, owner: User
+) -> None:
+    image = trained_on(version)[0]
+    Path(image.picture.file.path).unlink()
+
+    began = time.monotonic()
+    with pytest.raises(UserError) as refused:
+        lay(version)
+    assert time.monotonic() - began < 10, "it is not waited for"
+    assert refused.value.code == "picture_missing"
+    assert refused.value.params == {"picture": image.file_name}
+    assert image.file_name in refused.value.message
+
+    brought(project, owner, [*range(COUNT)])
+    lay(version)
+
+
+@pytest.mark.parametrize("is_mounted_on", [True, False])
+def test_a_disk_of_pictures_that_is_not_mounted_is_waited_for(
+    version: DatasetVersion,
+    lay: Callable[..., Layout],
+    monkeypatch: pytest.MonkeyPatch,
+    is_mounted_on: bool,
+) -> None:
+    root = Path(images_storage().location)
+    elsewhere = root.with_name("not-mounted")
+    root.rename(elsewhere)
+    if is_mounted_on:
+        root.mkdir()
+    pauses: list[float] = []
+
+    def mount(seconds: float, check: Callable[[], None]) -> None:
+        pauses.append(seconds)
+        if elsewhere.exists():
+            elsewhere.rename(root)
+
+    monkeypatch.setattr(storing, "_pause", mount)
+    try:
+        assert lay(version).made == len(trained_on(version))
+    finally:
+        if elsewhere.exists():
+            elsewhere.rename(root)
+    assert pauses
 
 
 def test_a_picture_of_which_no_pixels_can_be_made_is_named(

@@ -4,24 +4,21 @@ import itertools
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError
 
-from accounts.models import User
 from jobs import keeper
 from jobs.errors import UserError
-from jobs.models import JobEvent
 from jobs.states import Status
 from projects.models import Project
 from projects.services import delete_project
-from tests.training.conftest import Scripted
+from tests.training.conftest import Scripted, assert_whole
 from training import epochs, leftovers, process, quarantine, services, storing, supervisor
-from training.experience_row import Experience
 from training.models import Checkpoint, TrainingRun, weights_storage
 from training.resuming import batch_in_use
 from training.tasks import run_training
@@ -30,17 +27,8 @@ OUT = {"code": "out_of_memory", "detail": "CUDA out of memory", "batch": 8}
 
 
 @pytest.fixture
-def transactional_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """The database as threads see it; only what these tests make is removed, which is quick.
-
-    In place of pytest-django's fixture of this name.
-    """
-    with django_db_blocker.unblock():
-        yield
-        Project.objects.all().delete()
-        User.objects.all().delete()
-        Experience.objects.all().delete()  # belongs to the installation, not to a project
-        connection.close()
+def transactional_db(committed_rows: None) -> None:
+    """The database as threads see it, in place of pytest-django's fixture of this name."""
 
 
 @pytest.fixture(autouse=True)
@@ -48,15 +36,6 @@ def _no_quarantine() -> Any:
     yield
     for reason in ("device_failed", "disk_full"):
         quarantine._file(reason).unlink(missing_ok=True)
-
-
-def assert_whole(run: TrainingRun, wanted: int = 10) -> None:
-    """Every epoch once, in metrics and in the story, and the story without gaps."""
-    assert list(run.epochs.values_list("epoch", flat=True)) == list(range(1, wanted + 1))
-    frames = run.events.filter(type=JobEvent.Type.EPOCH).order_by("seq")
-    assert [frame.payload["epoch"] for frame in frames] == list(range(1, wanted + 1))
-    numbers = list(run.events.order_by("seq").values_list("seq", flat=True))
-    assert numbers == list(range(1, run.last_seq + 1))
 
 
 class TestMemoryRunsOut:
@@ -299,7 +278,9 @@ class TestStorage:
     def test_with_a_flipped_bit_in_the_newest_checkpoint_gives_the_one_before(
         self, scripted: Scripted
     ) -> None:
-        run = scripted.work(scripted.begin({"after": 4, "signal": int(signal.SIGKILL)}, {}))
+        # Slow enough for each epoch to be stored by itself.
+        killed = {"epochs": 0.3, "after": 4, "signal": int(signal.SIGKILL)}
+        run = scripted.work(scripted.begin(killed, {}))
         newest = run.checkpoints.filter(kind="last").first()
         assert newest is not None and newest.epoch == 4
         path = Path(weights_storage().path(str(newest.file.name)))

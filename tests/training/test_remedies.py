@@ -38,6 +38,7 @@ OFFERED = {
     "diverged": (["lower_rate", "finish"], ["lower_rate"]),
     "data_error": (["import_again", "go_on"], ["import_again", "go_on"]),
     "version_changed": (["import_again"], ["import_again"]),
+    "picture_missing": (["import_again", "go_on"], ["import_again", "go_on"]),
     "stored_file_damaged": (["import_again", "go_on"], ["import_again", "go_on"]),
     "weights_missing": (
         ["from_scratch", "other_base_model", "go_on"],

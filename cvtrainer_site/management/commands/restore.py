@@ -15,7 +15,7 @@ from django.db.migrations.loader import MigrationLoader
 from cvtrainer_site import env
 from cvtrainer_site.backup import database
 from cvtrainer_site.backup.archive import BrokenArchive, members, read_manifest, verify
-from cvtrainer_site.backup.files import ALIASES, store, stored_files
+from cvtrainer_site.backup.files import ALIASES, settle, store, stored_files
 from cvtrainer_site.supervisor.installation import only_one
 
 _IN_MEMORY = 8 * 1024 * 1024
@@ -78,6 +78,7 @@ class Command(BaseCommand):
             copy = Path(folder) / "database"
             for name, content in members(file):
                 count += self._restore_member(name, content, copy)
+            settle()
             database.load(copy)
         return count
 
