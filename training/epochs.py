@@ -146,9 +146,9 @@ def _frame(run: TrainingRun, message: Message) -> dict[str, Any]:
 
 
 def _measured(run: TrainingRun, message: Message) -> EpochMetrics:
-    names = ("train", "val", "lr", "seconds", "batch", "images_per_second", "gpu_memory_mb")
+    names = ("train", "val", "lr", "seconds", "images_per_second", "gpu_memory_mb")
     values = {"attempt": run.attempt, **{name: message[name] for name in names}}
-    values["machine"] = message.get("machine", {})
+    values |= {"batch": message.get("batch"), "machine": message.get("machine", {})}
     metrics, _ = EpochMetrics.objects.update_or_create(
         run=run, epoch=int(message["epoch"]), defaults=values
     )
