@@ -1,6 +1,6 @@
 """Commits what epochs brought: weights to storage first, then metrics and pointers together."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -119,21 +119,30 @@ def _store(
 
 def _write(run: TrainingRun, messages: Sequence[Message], pointers: list[Checkpoint]) -> None:
     number = int(messages[-1]["epoch"])
-    mine = EpochMetrics.objects.filter(run=run, epoch=number, attempt=run.attempt)
-    if mine.exists() and run.checkpoints.filter(epoch=number, attempt=run.attempt).exists():
-        return  # the commit whose answer was lost had landed
     fields = {"epoch": number, "losses": 0, **_changes(run, messages)}
-    with transitions.fenced(run):
-        frames = [Frame(JobEvent.Type.EPOCH, _frame(run, item)) for item in messages]
-        for pointer in pointers:
-            pointer.save()
-        transitions.append(run, frames, **fields)
+    if not _has_landed(run, number):
+        with transitions.fenced(run):
+            frames = [Frame(JobEvent.Type.EPOCH, frame) for frame in _frames(run, messages)]
+            for pointer in pointers:
+                pointer.save()
+            transitions.append(run, frames, **fields)
     for name, value in fields.items():
         setattr(run, name, value)
 
 
-def _frame(run: TrainingRun, message: Message) -> dict[str, Any]:
-    return {**row(_measured(run, message)), "has_pictures": live_pictures.keep(run, message)}
+def _has_landed(run: TrainingRun, number: int) -> bool:
+    """Whether an epoch was committed already, by a call whose answer was lost."""
+    mine: dict[str, Any] = {"epoch": number, "attempt": run.attempt}
+    return run.epochs.filter(**mine).exists() and run.checkpoints.filter(**mine).exists()
+
+
+def _frames(run: TrainingRun, messages: Sequence[Message]) -> Iterator[dict[str, Any]]:
+    """Write the metrics of epochs, and yield what is told of each: with the best one until then."""
+    best = run.best
+    for message in messages:
+        best = _best(message) if message["is_best"] else best
+        measured = row(_measured(run, message))
+        yield {**measured, "best": best, "has_pictures": live_pictures.keep(run, message)}
 
 
 def _measured(run: TrainingRun, message: Message) -> EpochMetrics:
@@ -151,12 +160,14 @@ def _changes(run: TrainingRun, messages: Sequence[Message]) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     for message in messages:
         if message["is_best"]:
-            changes["best"] = {"epoch": int(message["epoch"]), **_best(message["val"])}
+            changes["best"] = _best(message)
     batch = messages[-1].get("batch")
     if batch and batch != run.environment.get("batch"):
         changes["environment"] = {**run.environment, "batch": batch}
     return changes
 
 
-def _best(val: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: val.get(name) for name in _FIGURES}
+def _best(message: Message) -> dict[str, Any]:
+    """Return an epoch as the best one of its run is kept."""
+    figures = {name: message["val"].get(name) for name in _FIGURES}
+    return {"epoch": int(message["epoch"]), **figures}
