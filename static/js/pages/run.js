@@ -1,13 +1,13 @@
 // Follows a training run: progress, curves, best figures and log grow without a reload.
 import { EpochChart } from "cvt/charts";
 import { count, decimal, language } from "cvt/format";
-import { followPage, redrawParts } from "cvt/job-page";
+import { followPage } from "cvt/job-page";
 import { ENDED } from "cvt/job-stream";
 import { LivePictures } from "cvt/live-pictures";
 import { bindTellMe, lookForEnds } from "cvt/notices";
+import { soon } from "cvt/now-and-then";
 import { showReadings } from "cvt/run-readings";
 
-const BEST_WAIT_MS = 400;
 const job = document.getElementById("job");
 const [slug, id] = job.dataset.job.split("/");
 const epochs = job.dataset.epochs;
@@ -19,7 +19,6 @@ const holder = find("[data-charts]");
 const texts = holder.dataset;
 const charts = makeCharts();
 let isDrawing = false;
-let bestTimer = 0;
 
 function makeCharts() {
   const loss = (name, part, color) => ({
@@ -115,18 +114,29 @@ function showEpoch({ phase, epoch, batch, batches }) {
   batchLine.textContent = form && batches ? form.replace("{batch}", count(batch)).replace("{batches}", count(batches)) : "";
 }
 
-/** What is best is decided by the server; after each epoch it is asked. */
-async function refreshBest() {
-  const response = await fetch(`/api/v1/${slug}/${id}/`, { headers: { Accept: "application/json" } }).catch(() => null);
-  if (!response?.ok) return;
-  const { best } = await response.json();
-  if (!best) return;
+/** Show the figures of the best epoch so far, as the server has decided it. */
+function showBest(best) {
   for (const place of document.querySelectorAll("#job [data-best]")) {
     const value = best[place.dataset.best];
     place.textContent = value == null ? "–" : decimal(value);
   }
   const line = find("[data-best-epoch]");
   line.textContent = line.dataset.text.replace("{epoch}", count(best.epoch));
+}
+
+/** Of a run that a worker of the release before does, no frame tells it. */
+const askForBest = soon(async () => {
+  const response = await fetch(`/api/v1/${slug}/${id}/`, { headers: { Accept: "application/json" } });
+  if (!response.ok) return;
+  const { best } = await response.json();
+  if (best) showBest(best);
+});
+
+function addEpoch(frame) {
+  add(frame);
+  if (frame.best) showBest(frame.best);
+  else if (frame.best === undefined) askForBest();
+  if (frame.has_pictures) looks?.news();
 }
 
 const looks = find("[data-looks]") && new LivePictures(find("[data-looks]"));
@@ -136,20 +146,13 @@ for (const row of JSON.parse(document.getElementById("metrics").textContent)) ad
 bindTellMe(job.dataset.job);
 find("[data-epoch-fold]").addEventListener("toggle", draw);
 followPage(job, {
+  atEnd: ["#results"],
   onFrame: (frame) => {
-    if (frame.type === "epoch") add(frame);
+    if (frame.type === "epoch") addEpoch(frame);
     if (frame.type === "progress") {
       showEpoch(frame);
       showReadings(frame);
     }
-    if (frame.type === "epoch" && frame.has_pictures) looks?.news();
-    if (frame.type === "epoch") {
-      clearTimeout(bestTimer);
-      bestTimer = setTimeout(refreshBest, BEST_WAIT_MS);
-    }
-    if (frame.type === "status" && ENDED.has(frame.status)) {
-      redrawParts(["#results"]);
-      lookForEnds();
-    }
+    if (frame.type === "status" && ENDED.has(frame.status)) lookForEnds();
   },
 });
