@@ -11,7 +11,8 @@ from jobs import transitions
 from jobs.models import JobEvent
 from jobs.states import Status
 from projects.models import Project
-from tests.factories import make_run
+from tests.browser.visitor import DESK, PHONE, Visitor
+from tests.factories import make_run, make_worker
 from tests.training.test_epochs import message
 from training import epochs
 from training.models import TrainingRun
@@ -129,3 +130,56 @@ def test_a_run_that_somebody_else_lets_go_on_is_followed_again(
     transitions.finish(again, Status.SUCCEEDED)
     page.locator("#job[data-status='succeeded']").wait_for()
     assert page.evaluate("window.isSamePage") is True
+
+
+@pytest.mark.parametrize(
+    ("width", "language", "said"),
+    [
+        (PHONE, "vi", "Thứ {n} trong hàng đợi"),
+        (DESK, "en", "Number {n} in the queue"),
+    ],
+)
+def test_a_waiting_run_shows_its_place_as_it_changes(
+    visit: Any, viewer: User, project: Project, width: int, language: str, said: str
+) -> None:
+    make_worker()
+    before, run = make_run(project), make_run(project)
+    visitor: Visitor = visit(viewer, width=width, language=language)
+    visitor.page.clock.install()
+    page = visitor.open(f"/training-runs/{run.pk}/")
+    place = page.locator("#job [data-queue-position]")
+    expect(place).to_contain_text(said.format(n=2))
+    visitor.shoot(f"waiting-{width}-{language}")
+    claim(before)
+    page.clock.fast_forward(20_000)
+    expect(place).to_contain_text(said.format(n=1))
+    assert visitor.problems() == []
+    visitor.shoot(f"waiting-first-{width}-{language}")
+    claim(run)
+    place.wait_for(state="detached")
+    page.locator("#activity[hx-get*='since']").wait_for(state="attached")
+    paths = asked(page)
+    page.clock.fast_forward(20_000)
+    page.wait_for_timeout(500)
+    assert f"training-runs/{run.pk}/queue/" not in paths
+
+
+@pytest.mark.parametrize(
+    ("width", "language", "said"),
+    [
+        (PHONE, "vi", "thứ 1 trong hàng đợi · Hiện không có máy nào nhận huấn luyện."),
+        (DESK, "en", "number 1 in the queue · No worker takes trainings now."),
+    ],
+)
+def test_the_list_says_where_an_interrupted_run_waits(
+    visit: Any, viewer: User, run: Any, width: int, language: str, said: str
+) -> None:
+    make_run(run.project)
+    visitor: Visitor = visit(viewer, width=width, language=language)
+    page = visitor.open(f"/projects/{run.project.pk}/training/")
+    line = page.locator("#active-runs li", has_text=run.name)
+    expect(line).not_to_contain_text(said)
+    transitions.take_back(run)
+    expect(line).to_contain_text(said)
+    assert visitor.problems() == []
+    visitor.shoot(f"list-{width}-{language}")

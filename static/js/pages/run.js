@@ -1,13 +1,14 @@
 // Follows a training run: progress, curves, best figures and log grow without a reload.
 import { EpochChart } from "cvt/charts";
 import { count, decimal, language } from "cvt/format";
-import { followPage } from "cvt/job-page";
+import { followPage, redrawParts } from "cvt/job-page";
 import { ENDED } from "cvt/job-stream";
 import { LivePictures } from "cvt/live-pictures";
 import { bindTellMe, lookForEnds } from "cvt/notices";
-import { soon } from "cvt/now-and-then";
+import { nowAndThen, soon } from "cvt/now-and-then";
 import { showReadings } from "cvt/run-readings";
 
+const QUEUE_SECONDS = [12, 18];
 const job = document.getElementById("job");
 const [slug, id] = job.dataset.job.split("/");
 const epochs = job.dataset.epochs;
@@ -139,12 +140,19 @@ function addEpoch(frame) {
   if (frame.has_pictures) looks?.news();
 }
 
+/** A waiting run is told nothing, while its place in the queue changes. */
+function lookAtQueue() {
+  const place = find("[data-queue]");
+  if (place) redrawParts(["[data-queue]"], { url: place.dataset.queue });
+}
+
 const looks = find("[data-looks]") && new LivePictures(find("[data-looks]"));
 const latest = document.getElementById("progress");
 if (latest) showReadings(JSON.parse(latest.textContent));
 for (const row of JSON.parse(document.getElementById("metrics").textContent)) add(row);
 bindTellMe(job.dataset.job);
 find("[data-epoch-fold]").addEventListener("toggle", draw);
+nowAndThen(lookAtQueue, { seconds: QUEUE_SECONDS });
 followPage(job, {
   atEnd: ["#results"],
   onFrame: (frame) => {
