@@ -9,6 +9,7 @@ from accounts.models import User
 from jobs import transitions
 from jobs.states import Status
 from projects.models import Project
+from tests.browser.visitor import wait_for_bell
 from tests.factories import make_run
 from training.models import TrainingRun
 
@@ -34,20 +35,15 @@ def open_with_clock(visitor: Any, path: str) -> Page:
     visitor.page.clock.install()
     with visitor.page.expect_response("**/activity/*"):
         page: Page = visitor.open(path)
-    wait_drawn(page)
+    wait_for_bell(page)
     return page
-
-
-def wait_drawn(page: Page) -> None:
-    """Wait until the bell is done with an answer."""
-    page.locator("#activity:not([class*='htmx'])").wait_for(state="attached")
 
 
 def look(page: Page) -> None:
     """Have the time of the next look come."""
     with page.expect_response("**/activity/*"):
         page.clock.fast_forward(_NEXT_LOOK)
-    wait_drawn(page)
+    wait_for_bell(page)
 
 
 def looks_of(page: Page) -> list[int]:

@@ -13,7 +13,7 @@ from jobs.models import JobEvent
 from jobs.states import Status
 from projects.models import Project
 from tests.browser.material import make_gallery
-from tests.browser.visitor import PHONE
+from tests.browser.visitor import PHONE, wait_for_bell
 from tests.factories import make_run
 from tests.training.test_attempt import epoch_message
 from training import epochs
@@ -179,6 +179,7 @@ def test_whoever_asks_is_told_of_the_end_on_any_page(visit: Any, viewer: User, r
     assert visitor.problems() == []
     page = visitor.open("/account/")
     page.locator("#bell-list a").wait_for(state="attached")
+    wait_for_bell(page)
     assert told(page) == []
     transitions.finish(run, Status.SUCCEEDED)
     page.clock.fast_forward(31_000)  # the next look of the bell

@@ -11,7 +11,7 @@ from jobs import transitions
 from jobs.models import JobEvent
 from jobs.states import Status
 from projects.models import Project
-from tests.browser.visitor import DESK, PHONE, Visitor
+from tests.browser.visitor import DESK, PHONE, Visitor, wait_for_bell
 from tests.factories import make_run, make_worker
 from tests.training.test_epochs import message
 from training import epochs
@@ -53,7 +53,7 @@ def test_epochs_bring_the_best_figures_along_and_nobody_asks(
     visit: Any, viewer: User, run: Any, tmp_path: Path
 ) -> None:
     page = visit(viewer, language="en").open(f"/training-runs/{run.pk}/")
-    page.locator("#activity[hx-get*='since']").wait_for(state="attached")
+    wait_for_bell(page)
     paths = asked(page)
     commit(run, tmp_path, 1, 0.25)
     commit(run, tmp_path, 2, 0.75)
@@ -68,7 +68,7 @@ def test_epochs_bring_the_best_figures_along_and_nobody_asks(
 def test_the_end_is_drawn_from_one_page(visit: Any, viewer: User, run: Any) -> None:
     path = f"training-runs/{run.pk}/"
     page = visit(viewer, language="en").open(f"/{path}")
-    page.locator("#activity[hx-get*='since']").wait_for(state="attached")
+    wait_for_bell(page)
     page.evaluate("document.querySelector('#results').dataset.isOld = '1'")
     paths = asked(page)
     frames = [(JobEvent.Type.LOG, {"level": "info", "text": "the last line"})]
@@ -86,7 +86,7 @@ def test_a_page_that_could_not_be_drawn_again_is_asked_for_once_more(
     visitor = visit(viewer)
     visitor.page.clock.install()
     page = visitor.open(f"/training-runs/{run.pk}/")
-    page.locator("#activity[hx-get*='since']").wait_for(state="attached")
+    wait_for_bell(page)
     failures = ["no connection", "bad gateway"]
 
     def answer(route: Route) -> None:
@@ -118,6 +118,7 @@ def test_a_run_that_somebody_else_lets_go_on_is_followed_again(
     transitions.finish(run, Status.CANCELED)
     page.locator("#job[data-status='canceled']").wait_for()
     page.locator("#bell").wait_for(state="hidden")
+    wait_for_bell(page)
     page.evaluate("window.isSamePage = true")
 
     run.refresh_from_db()
@@ -157,7 +158,7 @@ def test_a_waiting_run_shows_its_place_as_it_changes(
     visitor.shoot(f"waiting-first-{width}-{language}")
     claim(run)
     place.wait_for(state="detached")
-    page.locator("#activity[hx-get*='since']").wait_for(state="attached")
+    wait_for_bell(page)
     paths = asked(page)
     page.clock.fast_forward(20_000)
     page.wait_for_timeout(500)
