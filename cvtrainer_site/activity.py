@@ -6,20 +6,23 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Value
+from django.db.models import F, Q, Value
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from datasets.models import Import
 from detection.models import Detection, Evaluation
 from jobs.models import Job
+from jobs.states import ACTIVE
 from training.models import TrainingRun
 
 #: A job's slug and id.
 Key = tuple[str, UUID]
 
 _KINDS: tuple[Any, ...] = (Import, TrainingRun, Evaluation, Detection)
-_RUNNING = 50
+#: Of what runs, as many are shown.
+_MOST = 50
 #: What the title of each kind of job stands on.
 RELATED = {
     Import.slug: ("project", "version__dataset"),
@@ -51,27 +54,25 @@ class Item:
 
 def running(user: Any, *, project: Any = None) -> list[Item]:
     """Return the user's jobs that have not ended, newest first; see `items`."""
-    return items(newest_running(user, project=project))
+    kinds = [rows.active() for rows in _rows(user, project)]
+    return items([key for key, _ in _latest(kinds, "created_at", limit=_MOST)])
 
 
-def ended(
-    user: Any, *, project: Any = None, since: datetime | None = None, limit: int = 6
-) -> list[Item]:
-    """Return the user's jobs that ended (after `since`), latest first; see `items`."""
-    return items(latest_ended(user, project=project, since=since, limit=limit))
+def ended(user: Any, *, project: Any = None, limit: int = 6) -> list[Item]:
+    """Return the user's jobs that ended, latest first; see `items`."""
+    kinds = [rows.filter(finished_at__isnull=False) for rows in _rows(user, project)]
+    return items([key for key, _ in _latest(kinds, "finished_at", limit=limit)])
 
 
-def newest_running(user: Any, *, project: Any = None) -> list[Key]:
-    """Return which jobs of the user have not ended, newest first, by one query."""
-    return _keys([rows.active() for rows in _rows(user, project)], "created_at", _RUNNING)
-
-
-def latest_ended(
-    user: Any, *, project: Any = None, since: datetime | None = None, limit: int = 6
-) -> list[Key]:
-    """Return which jobs of the user ended (after `since`), latest first, by one query."""
-    when = {"finished_at__gt": since} if since else {"finished_at__isnull": False}
-    return _keys([rows.filter(**when) for rows in _rows(user, project)], "finished_at", limit)
+def glance(user: Any, since: datetime | None) -> tuple[list[Key], list[Key]]:
+    """Return which jobs of the user run, newest first, and which ended since, by one query."""
+    wanted = Q(status__in=ACTIVE)
+    if since is not None:
+        wanted |= Q(finished_at__gt=since)
+    kinds = [rows.filter(wanted) for rows in _rows(user, None)]
+    found = _latest(kinds, Coalesce("finished_at", "created_at"), limit=_MOST)
+    on = [key for key, finished_at in found if finished_at is None]
+    return on, [key for key, finished_at in found if finished_at is not None]
 
 
 def items(keys: Sequence[Key]) -> list[Item]:
@@ -91,15 +92,18 @@ def _rows(user: Any, project: Any) -> list[Any]:
     return [r.filter(project=project) for r in rows] if project else rows
 
 
-def _keys(kinds: Sequence[Any], order: str, limit: int) -> list[Key]:
-    """Return the slug and id of the jobs of all kinds whose `order` is the latest."""
+def _latest(kinds: Sequence[Any], when: Any, *, limit: int) -> list[tuple[Key, datetime | None]]:
+    """Return slug and id of the jobs of all kinds whose `when` is the latest, and their ends."""
+    when = F(when) if isinstance(when, str) else when
     first, *rest = [
-        rows.order_by().annotate(kind=Value(rows.model.slug)).values_list("kind", "pk", order)
+        rows.order_by()
+        .annotate(kind=Value(rows.model.slug), when=when)
+        .values_list("kind", "pk", "finished_at", "when")
         for rows in kinds
     ]
     # Where two are as late as each other, always in the same order.
-    union = first.union(*rest, all=True).order_by(f"-{order}", "pk")
-    return [(slug, pk) for slug, pk, _when in union[:limit]]
+    union = first.union(*rest, all=True).order_by("-when", "pk")
+    return [((slug, pk), finished_at) for slug, pk, finished_at, _ in union[:limit]]
 
 
 def item_of(job: Any) -> Item:

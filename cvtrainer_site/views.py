@@ -81,8 +81,7 @@ def activity(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=STOP_POLLING)
     now = timezone.now()
     since = _moment(request.GET.get("since", ""))
-    running = activities.newest_running(request.user)
-    ended = activities.latest_ended(request.user, since=since) if since else []
+    running, ended = activities.glance(request.user, since)
     seen = blake2s(repr(running).encode(), digest_size=8).hexdigest()
     if not ended and request.GET.get("seen") == seen:
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
