@@ -1,14 +1,15 @@
 """The story that bench-live shows: ten runs that talk, written as a supervisor writes.
 
 `python -m benchmarks.live_story fill RUNS PEOPLE` prints runs and session keys as JSON.
-`python -m benchmarks.live_story tell SECONDS RATE BURST_EVERY RUN …` talks, then prints the number
-of the last frame of each run.
+`python -m benchmarks.live_story tell SECONDS RATE BURST_EVERY RUN …` talks, `… end RUN …` ends the
+runs, `… last RUN …` does neither; each prints the number of the last frame of each run.
 """
 
 import json
 import os
 import sys
 import time
+from dataclasses import dataclass
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cvtrainer_site.settings")
@@ -27,11 +28,15 @@ from datasets.models import Dataset, DatasetVersion  # noqa: E402
 from jobs import transitions  # noqa: E402
 from jobs.frames import Frame  # noqa: E402
 from jobs.models import JobEvent  # noqa: E402
+from jobs.states import Status  # noqa: E402
 from projects.models import Membership  # noqa: E402
 from projects.services import create_project  # noqa: E402
+from training import epochs  # noqa: E402
 from training.models import TrainingRun  # noqa: E402
 
 BURST = 400
+EPOCH_SECONDS, PROGRESS_SECONDS = 10.0, 1.0
+_MACHINE = {"gpu_use": 87.0, "gpu_memory_used_mb": 4321.0, "gpu_memory_total_mb": 15360.0}
 _TEXT = "      Epoch    GPU_mem   box_loss   cls_loss   dfl_loss  Instances       Size  line"
 
 
@@ -74,22 +79,84 @@ def _run(project: Any, version: DatasetVersion, number: int) -> str:
 def tell(ids: list[str], *, seconds: float, rate: float, burst_every: float) -> dict[str, int]:
     """Write `rate` lines a second for each run, each line when it comes, and bursts in turns.
 
+    Beside the log each run says how far it is, and commits epochs, as a supervisor does.
+
     Returns:
         The number of the last frame of each run.
     """
-    runs = [TrainingRun.objects.get(pk=pk) for pk in ids]
+    runs = _runs(ids)
     began = time.monotonic()
-    bursts = [began + burst_every * (n + 1) / len(runs) for n in range(len(runs))]
+    bursts, ends, progress = (
+        [_Due(every, began + every * (n + 1) / len(runs)) for n in range(len(runs))]
+        for every in (burst_every, EPOCH_SECONDS, PROGRESS_SECONDS)
+    )
     lines = 0
     while time.monotonic() < began + seconds:
         for number, run in enumerate(runs):
-            is_burst = burst_every and time.monotonic() >= bursts[number]
-            if is_burst:
-                bursts[number] += burst_every
-            _append(run, BURST if is_burst else 1)
+            _append(run, BURST if bursts[number].is_now() else 1)
+            if progress[number].is_now():
+                _progress(run)
+            if ends[number].is_now():
+                epochs.commit(run, [_epoch(run)], lambda: None)
         lines += 1
         time.sleep(max(0.0, began + lines / rate - time.monotonic()))
+    return _last(runs)
+
+
+def end(ids: list[str]) -> dict[str, int]:
+    """End all runs well, one right after the other."""
+    runs = _runs(ids)
+    for run in runs:
+        transitions.finish(run, Status.SUCCEEDED)
+    return _last(runs)
+
+
+@dataclass
+class _Due:
+    """Something that comes every so often."""
+
+    every: float
+    at: float
+
+    def is_now(self) -> bool:
+        if time.monotonic() < self.at:
+            return False
+        self.at += self.every
+        return True
+
+
+def _runs(ids: list[str]) -> list[TrainingRun]:
+    return [TrainingRun.objects.get(pk=pk) for pk in ids]
+
+
+def _last(runs: list[TrainingRun]) -> dict[str, int]:
     return {str(run.pk): run.last_seq for run in runs}
+
+
+def _progress(run: TrainingRun) -> None:
+    state = {"phase": "train", "done": run.epoch, "total": 100, "percent": run.epoch % 100 + 0.5}
+    state |= {"epoch": run.epoch + 1, "batch": 40, "batches": 80, "eta_seconds": 900.0}
+    state |= {"images_per_second": 123.4, **_MACHINE}
+    transitions.append(run, [(JobEvent.Type.PROGRESS, state)], progress=state)
+
+
+def _epoch(run: TrainingRun) -> dict[str, Any]:
+    """Return what a trainer says at the end of an epoch, without weights and pictures."""
+    number = run.epoch + 1
+    losses = {"box_loss": 1.23456, "cls_loss": 0.98765, "dfl_loss": 1.05432}
+    quality = {"precision": 0.81234, "recall": 0.76543, "map50": 0.80123, "map50_95": 0.56789}
+    told = {"lr": 0.001234, "seconds": 10.0, "images_per_second": 123.4, "gpu_memory_mb": 4321.0}
+    return {
+        **told,
+        "type": "epoch",
+        "epoch": number,
+        "train": losses,
+        "val": {**losses, **quality},
+        "machine": _MACHINE,
+        "is_best": number % 3 == 1,
+        "checkpoint": None,
+        "best_checkpoint": None,
+    }
 
 
 def _append(run: TrainingRun, count: int) -> None:
@@ -104,7 +171,9 @@ if __name__ == "__main__":
     what, *rest = sys.argv[1:]
     if what == "fill":
         found: Any = fill(int(rest[0]), int(rest[1]))
-    else:
+    elif what == "tell":
         seconds, rate, burst_every = map(float, rest[:3])
         found = tell(rest[3:], seconds=seconds, rate=rate, burst_every=burst_every)
+    else:
+        found = end(rest) if what == "end" else _last(_runs(rest))
     print(json.dumps(found), flush=True)

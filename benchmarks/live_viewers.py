@@ -5,9 +5,12 @@ a library in Python would take more than the server does. They come back as the 
 (`static/js/job-stream.js`): with the last number they saw, after a pause that grows.
 
 `python -m benchmarks.live_viewers` reads one JSON object from standard input:
-`{"port", "people": [[run, session], …], "slow": bytes a second or 0}`. Each line that follows is a
-wish, answered with what was seen so far: `{}`; `{"until": {run: seq}}`, when all have seen so much,
-or after a minute of nothing new; `{"slow": 0}`, they read as fast as they can from now on.
+`{"port", "people": [[run, session], …]}`, and where wanted `"slow"`: bytes a second, `"after"`: the
+number that the page of each run was made at, `"asks": true`: they ask for what a page asks for
+(`benchmarks.live_requests`). Each line that follows is a wish, answered with what was seen so far:
+`{}`; `{"until": {run: seq}}`, when all have seen so much, or after a minute of nothing new;
+`{"drawn": count}`, when as many pages are drawn again, or after five minutes; `{"slow": 0}`, they
+read as fast as they can from now on.
 """
 
 import asyncio
@@ -25,8 +28,12 @@ from typing import Any
 
 import uvloop
 
+from benchmarks.live_requests import Asked, Page
+
+_ENDED = {"succeeded", "failed", "canceled"}
 _LONGEST_WAIT = 15.0
 _STUCK_SECONDS = 60.0
+_DRAWN_SECONDS = 300.0
 _SLOW_BUFFER = 8192
 _TEXT, _CLOSE, _PING = 1, 8, 9
 _FLUSH = b"\0\0\xff\xff"
@@ -58,11 +65,14 @@ class Seen:
 class Viewer(asyncio.Protocol):
     """One person's page: one socket at a time, for ever."""
 
-    def __init__(self, seen: Seen, *, port: int, run: str, session: str, slow: float) -> None:
+    def __init__(
+        self, seen: Seen, *, port: int, run: str, session: str, slow: float = 0, last: int = 0
+    ) -> None:
         self.run = run
-        self.last = 0
+        self.last = last
         self.is_open = False
         self.slow = slow
+        self.page: Page | None = None
         self._bytes_left = slow
         self._seen, self._port, self._session = seen, port, session
         self._data = bytearray()
@@ -185,6 +195,8 @@ class Viewer(asyncio.Protocol):
         seen.news_at = time.monotonic()
         said = datetime.fromisoformat(frame["at"]).timestamp()
         seen.delays[int((time.time() - said) * 100)] += 1
+        if self.page is not None and frame.get("status") in _ENDED:
+            self.page.has_ended(said)
 
     def _rest(self, count: int) -> None:
         self._bytes_left -= count
@@ -203,12 +215,10 @@ class Viewer(asyncio.Protocol):
 async def main() -> None:
     """Watch, and answer what is asked on standard input."""
     wanted = json.loads(await _line())
-    seen = Seen()
-    viewers = [
-        Viewer(seen, port=wanted["port"], run=run, session=session, slow=wanted["slow"])
-        for run, session in wanted["people"]
-    ]
+    seen, asked = Seen(), Asked()
+    viewers = [_viewer(wanted, seen, asked, *one) for one in wanted["people"]]
     tasks = [asyncio.create_task(viewer.watch()) for viewer in viewers]
+    tasks += [asyncio.create_task(v.page.keep_bell()) for v in viewers if v.page is not None]
     while line := await _line():
         wish = json.loads(line)
         if "slow" in wish:
@@ -216,9 +226,18 @@ async def main() -> None:
                 viewer.read_at(wish["slow"])
         if until := wish.get("until"):
             await _all_have(viewers, until, seen)
-        print(json.dumps(seen.as_row(viewers)), flush=True)
+        await _all_drawn(asked, wish.get("drawn", 0))
+        print(json.dumps(seen.as_row(viewers) | asked.as_row()), flush=True)
     for task in tasks:
         task.cancel()
+
+
+def _viewer(wanted: dict[str, Any], seen: Seen, asked: Asked, run: str, session: str) -> Viewer:
+    whose = {"port": wanted["port"], "run": run, "session": session}
+    slow, last = wanted.get("slow", 0), wanted.get("after", {}).get(run, 0)
+    viewer = Viewer(seen, slow=slow, last=last, **whose)
+    viewer.page = Page(asked, **whose) if wanted.get("asks") else None
+    return viewer
 
 
 async def _all_have(viewers: list[Viewer], until: dict[str, int], seen: Seen) -> None:
@@ -226,6 +245,12 @@ async def _all_have(viewers: list[Viewer], until: dict[str, int], seen: Seen) ->
     while any(viewer.last < until[viewer.run] for viewer in viewers):
         if time.monotonic() - seen.news_at > _STUCK_SECONDS:
             return
+        await asyncio.sleep(0.1)
+
+
+async def _all_drawn(asked: Asked, count: int) -> None:
+    deadline = time.monotonic() + _DRAWN_SECONDS
+    while asked.drawn.total() < count and time.monotonic() < deadline:
         await asyncio.sleep(0.1)
 
 

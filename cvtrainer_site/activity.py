@@ -1,19 +1,28 @@
 """What runs now and what ended lately, over all projects that a person sees."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
+from django.db.models import F, Q, Value
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from datasets.models import Import
 from detection.models import Detection, Evaluation
 from jobs.models import Job
+from jobs.states import ACTIVE
 from training.models import TrainingRun
 
-_KINDS: tuple[Any, ...] = (Import, TrainingRun, Evaluation)
+#: A job's slug and id.
+Key = tuple[str, UUID]
+
+_KINDS: tuple[Any, ...] = (Import, TrainingRun, Evaluation, Detection)
+#: Of what runs, as many are shown.
+_MOST = 50
 #: What the title of each kind of job stands on.
 RELATED = {
     Import.slug: ("project", "version__dataset"),
@@ -43,36 +52,58 @@ class Item:
         return bool(moment and self.job.finished_at and self.job.finished_at > moment)
 
 
-def running(user: Any, *, project: Any = None, limit: int = 20) -> list[Item]:
-    """Return the user's jobs that have not ended, newest first, by one query a kind."""
-    items = (item for rows in _rows(user, project) for item in _items(rows.active()[:limit]))
-    return sorted(items, key=lambda item: item.job.created_at, reverse=True)
+def running(user: Any, *, project: Any = None) -> list[Item]:
+    """Return the user's jobs that have not ended, newest first; see `items`."""
+    kinds = [rows.active() for rows in _rows(user, project)]
+    return items([key for key, _ in _latest(kinds, "created_at", limit=_MOST)])
 
 
-def ended(
-    user: Any, *, project: Any = None, since: datetime | None = None, limit: int = 6
-) -> list[Item]:
-    """Return the user's jobs that ended (after `since`), latest first, by one query a kind."""
-    found: list[Item] = []
-    for rows in _rows(user, project):
-        done = rows.filter(finished_at__isnull=False).order_by("-finished_at")
-        found += _items((done.filter(finished_at__gt=since) if since else done)[:limit])
-    return sorted(found, key=lambda item: str(item.job.finished_at), reverse=True)[:limit]
+def ended(user: Any, *, project: Any = None, limit: int = 6) -> list[Item]:
+    """Return the user's jobs that ended, latest first; see `items`."""
+    kinds = [rows.filter(finished_at__isnull=False) for rows in _rows(user, project)]
+    return items([key for key, _ in _latest(kinds, "finished_at", limit=limit)])
+
+
+def glance(user: Any, since: datetime | None) -> tuple[list[Key], list[Key]]:
+    """Return which jobs of the user run, newest first, and which ended since, by one query."""
+    wanted = Q(status__in=ACTIVE)
+    if since is not None:
+        wanted |= Q(finished_at__gt=since)
+    kinds = [rows.filter(wanted) for rows in _rows(user, None)]
+    found = _latest(kinds, Coalesce("finished_at", "created_at"), limit=_MOST)
+    on = [key for key, finished_at in found if finished_at is None]
+    return on, [key for key, finished_at in found if finished_at is not None]
+
+
+def items(keys: Sequence[Key]) -> list[Item]:
+    """Return jobs as lists show them, by one query for each kind that is among them."""
+    found: dict[Key, Item] = {}
+    for model in _KINDS:
+        if ids := [pk for slug, pk in keys if slug == model.slug]:
+            rows = model.objects.filter(pk__in=ids).select_related(*RELATED[model.slug])
+            found |= {(job.slug, job.pk): item_of(job) for job in rows}
+    return [found[key] for key in keys if key in found]
 
 
 def _rows(user: Any, project: Any) -> list[Any]:
-    rows = [model.objects.visible_to(user).select_related(*RELATED[model.slug]) for model in _KINDS]
+    rows = [model.objects.visible_to(user) for model in _KINDS]
     # One's own: programs detect all day, and what they do would hide the rest.
-    rows.append(
-        Detection.objects.visible_to(user)
-        .filter(created_by=user)
-        .select_related(*RELATED[Detection.slug])
-    )
+    rows[-1] = rows[-1].filter(created_by=user)
     return [r.filter(project=project) for r in rows] if project else rows
 
 
-def _items(rows: Iterable[Any]) -> list[Item]:
-    return [item_of(job) for job in rows]
+def _latest(kinds: Sequence[Any], when: Any, *, limit: int) -> list[tuple[Key, datetime | None]]:
+    """Return slug and id of the jobs of all kinds whose `when` is the latest, and their ends."""
+    when = F(when) if isinstance(when, str) else when
+    first, *rest = [
+        rows.order_by()
+        .annotate(kind=Value(rows.model.slug), when=when)
+        .values_list("kind", "pk", "finished_at", "when")
+        for rows in kinds
+    ]
+    # Where two are as late as each other, always in the same order.
+    union = first.union(*rest, all=True).order_by("-when", "pk")
+    return [((slug, pk), finished_at) for slug, pk, finished_at, _ in union[:limit]]
 
 
 def item_of(job: Any) -> Item:

@@ -1,6 +1,6 @@
 """Commits what epochs brought: weights to storage first, then metrics and pointers together."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -125,7 +125,7 @@ def _write(run: TrainingRun, messages: Sequence[Message], pointers: list[Checkpo
     fields = {"epoch": int(messages[-1]["epoch"]), "losses": 0, **_changes(run, messages)}
     if not _has_landed(run, fields["epoch"]):
         with transitions.fenced(run):
-            frames = [Frame(JobEvent.Type.EPOCH, _frame(run, item)) for item in messages]
+            frames = [Frame(JobEvent.Type.EPOCH, frame) for frame in _frames(run, messages)]
             for pointer in pointers:
                 # One that was rolled back has a number already, which is another row's by now.
                 pointer.pk = None
@@ -141,8 +141,13 @@ def _has_landed(run: TrainingRun, number: int) -> bool:
     return mine.exists() and run.checkpoints.filter(epoch=number, attempt=run.attempt).exists()
 
 
-def _frame(run: TrainingRun, message: Message) -> dict[str, Any]:
-    return {**row(_measured(run, message)), "has_pictures": live_pictures.keep(run, message)}
+def _frames(run: TrainingRun, messages: Sequence[Message]) -> Iterator[dict[str, Any]]:
+    """Write the metrics of epochs, and yield what is told of each: with the best one until then."""
+    best = run.best
+    for message in messages:
+        best = _best(message) if message["is_best"] else best
+        measured = row(_measured(run, message))
+        yield {**measured, "best": best, "has_pictures": live_pictures.keep(run, message)}
 
 
 def _measured(run: TrainingRun, message: Message) -> EpochMetrics:
@@ -160,7 +165,7 @@ def _changes(run: TrainingRun, messages: Sequence[Message]) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     for message in messages:
         if message["is_best"]:
-            changes["best"] = {"epoch": int(message["epoch"]), **_best(message["val"])}
+            changes["best"] = _best(message)
     batch, before = messages[-1].get("batch"), int(run.environment.get("batch") or 0)
     if batch and batch != before:
         # The library itself halved it, for the card ran out of memory.
@@ -178,5 +183,7 @@ def _halvings(before: int, batch: int) -> list[int]:
     return found
 
 
-def _best(val: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: val.get(name) for name in _FIGURES}
+def _best(message: Message) -> dict[str, Any]:
+    """Return an epoch as the best one of its run is kept."""
+    figures = {name: message["val"].get(name) for name in _FIGURES}
+    return {"epoch": int(message["epoch"]), **figures}

@@ -19,6 +19,7 @@ urlpatterns = [
         name="run_compare",
     ),
     path("training-runs/<uuid:run_id>/", views.run_detail, name="run_detail"),
+    path("training-runs/<uuid:run_id>/queue/", views.run_queue, name="run_queue"),
     path("training-runs/<uuid:run_id>/results/", result_views.run_results, name="run_results"),
     path("training-runs/<uuid:run_id>/repeat/", result_views.run_repeat, name="run_repeat"),
     path("training-runs/<uuid:run_id>/stop/", views.run_stop, name="run_stop"),

@@ -87,6 +87,13 @@ def run_detail(request: HttpRequest, run_id: UUID) -> HttpResponse:
     )
 
 
+@require_safe
+@login_required
+def run_queue(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    """Draw where a run stands in the queue; its page asks while it waits."""
+    return render(request, "training/_queue.html", {"job": _run(request, run_id)})
+
+
 @require_POST
 @login_required
 def run_stop(request: HttpRequest, run_id: UUID) -> HttpResponse:

@@ -1,5 +1,5 @@
 // What every page does: menus that close, toasts that can be dismissed, copy buttons, submits once.
-import { lookForEnds } from "cvt/notices";
+import { keepBell } from "cvt/bell";
 import { say } from "cvt/say";
 
 const openMenus = () => document.querySelectorAll("details[data-menu][open]");
@@ -46,15 +46,7 @@ addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
-// With each look of the bell: has anything ended of which the browser shall tell?
-addEventListener("htmx:afterSettle", (event) => event.target.id === "activity" && lookForEnds());
-
-// What ended on the page that shows it needs no notice.
-addEventListener("htmx:oobAfterSwap", () => {
-  for (const link of document.querySelectorAll("#toasts a")) {
-    if (link.pathname === location.pathname) link.closest(".notice").remove();
-  }
-});
+keepBell();
 
 async function copyText(button) {
   const source = document.querySelector(button.dataset.copy);

@@ -8,8 +8,10 @@ const SOCKET_TRIES = 3;
 const SOCKET_AGAIN_SECONDS = 30;
 const LONGEST_WAIT = 15;
 // The server says nothing where there is nothing to say, and a line that is dead at one end (a laptop
-// that slept, another network) says nothing either: after so long, the store is asked once.
+// that slept, another network) says nothing either: after so long, the store is asked, and again after
+// twice as long: of a job that waits, a thousand pages would ask in vain for hours.
 const SILENT_SECONDS = 20;
+const LONGEST_SILENCE = 120;
 // What was heard so lately is alive.
 const LATELY_MS = 3_000;
 const LOOK_MS = 5_000;
@@ -32,6 +34,7 @@ export function followJob({ slug, id, after = 0, onFrame, onState = () => {} }) 
   let socketAt = 0;
   let isClosed = false;
   let heardAt = Date.now();
+  let patience = SILENT_SECONDS;
 
   const later = (task, seconds) => {
     clearTimeout(timer);
@@ -61,6 +64,7 @@ export function followJob({ slug, id, after = 0, onFrame, onState = () => {} }) 
     const opened = new WebSocket(`${scheme}://${location.host}/ws/${slug}/${id}/?after=${last}`);
     socket = opened;
     socketAt = heardAt = Date.now();
+    patience = SILENT_SECONDS;
     opened.onopen = () => {
       heardAt = Date.now();
       onState("live");
@@ -70,6 +74,7 @@ export function followJob({ slug, id, after = 0, onFrame, onState = () => {} }) 
       if (opened !== socket) return;
       failures = 0;
       heardAt = Date.now();
+      patience = SILENT_SECONDS;
       // A gap: what is missing is asked for again, from the last frame that is known.
       if (!take(JSON.parse(data))) opened.close();
     };
@@ -124,10 +129,11 @@ export function followJob({ slug, id, after = 0, onFrame, onState = () => {} }) 
 
   /** Silent for long: where the store knows more, or cannot be reached, the line is dead. */
   const lookForSilence = async () => {
-    const isQuiet = Date.now() - heardAt >= SILENT_SECONDS * 1000;
+    const isQuiet = Date.now() - heardAt >= patience * 1000;
     if (!isQuiet || document.hidden || socket.readyState > WebSocket.OPEN) return;
     const [asked, from] = [socket, last];
-    heardAt = Date.now(); // asked once in each silence
+    heardAt = Date.now();
+    patience = Math.min(LONGEST_SILENCE, 2 * patience);
     const answer = await ask().then((response) => response.ok && response.json(), () => null);
     const isDead = answer === null || answer?.events?.length > 0;
     if (isDead && !isClosed && asked === socket && from === last) connectAgain();

@@ -2,8 +2,11 @@
 // beside what is really there. Asked for when there is news, while it can be seen.
 import { BoxView, classCss } from "cvt/box-view";
 import { count, percent } from "cvt/format";
+import { soon } from "cvt/now-and-then";
 
 const PAUSE_MS = 5000;
+// All hear of an epoch at once, and do not ask at once.
+const SPREAD_MS = 2000;
 const MOST_NAMES = innerWidth < 768 ? 8 : 30;
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -22,6 +25,7 @@ export class LivePictures {
     this.names.addEventListener("click", () => this.setNames(this.names.getAttribute("aria-pressed") !== "true"));
     this.find("kinds").addEventListener("click", ({ target }) => this.choose(target.closest("button")?.dataset.kind, this.at));
     this.find("tiles").addEventListener("click", ({ target }) => this.choose(this.kind, target.closest("button")?.dataset.at));
+    this.askFirst = soon(() => this.ask());
     this.ask();
     new IntersectionObserver(([entry]) => {
       this.isSeen = entry.isIntersecting;
@@ -37,7 +41,7 @@ export class LivePictures {
   /** An epoch has brought new ones. */
   news() {
     this.hasNews = true;
-    if (this.root.hidden) this.ask();
+    if (this.root.hidden) this.askFirst();
     else this.askSoon();
   }
 
@@ -47,7 +51,7 @@ export class LivePictures {
     this.timer = setTimeout(() => {
       this.timer = 0;
       this.ask();
-    }, Math.max(0, this.askedAt + PAUSE_MS - Date.now()));
+    }, Math.max(0, this.askedAt + PAUSE_MS - Date.now()) + Math.random() * SPREAD_MS);
   }
 
   async ask() {

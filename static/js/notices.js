@@ -16,6 +16,9 @@ const read = () => {
 };
 const write = (wanted) => localStorage.setItem(KEY, JSON.stringify(wanted));
 
+/** Whether somebody wants to hear of any job here: then pages that nobody sees ask, too. */
+export const isAnyWanted = () => canTell() && Object.keys(read()).length > 0;
+
 function want(job, isWanted) {
   const wanted = read();
   if (isWanted) wanted[job] = location.pathname;

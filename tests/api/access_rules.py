@@ -172,6 +172,7 @@ PAGES: Rules = {
     "training-runs/<uuid:run_id>/remedy/": {"POST": EDIT_PAGE},
     "training-runs/<uuid:run_id>/repeat/": {"POST": EDIT_PAGE},
     "training-runs/<uuid:run_id>/results/": {"GET": SEE_PAGE},
+    "training-runs/<uuid:run_id>/queue/": {"GET": SEE_PAGE},
     "projects/<uuid:project_id>/import/custom-vision/": {"GET": EDIT_PAGE, "POST": EDIT_PAGE},
     "projects/<uuid:project_id>/import/custom-vision/preview/": {"POST": EDIT_PAGE},
     "imports/<uuid:import_id>/": {"GET": SEE_PAGE},

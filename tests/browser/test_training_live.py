@@ -13,7 +13,7 @@ from jobs.models import JobEvent
 from jobs.states import Status
 from projects.models import Project
 from tests.browser.material import make_gallery
-from tests.browser.visitor import PHONE
+from tests.browser.visitor import PHONE, wait_for_bell
 from tests.factories import make_run
 from tests.training.test_attempt import epoch_message
 from training import epochs
@@ -170,6 +170,7 @@ def told(page: Page) -> Any:
 def test_whoever_asks_is_told_of_the_end_on_any_page(visit: Any, viewer: User, run: Any) -> None:
     visitor = visit(viewer, language="en", width=PHONE)
     with_notifications(visitor, "granted")
+    visitor.page.clock.install()
     page = visitor.open(f"/training-runs/{run.pk}/")
     button = page.locator("[data-tell-me] button")
     button.click()
@@ -178,9 +179,11 @@ def test_whoever_asks_is_told_of_the_end_on_any_page(visit: Any, viewer: User, r
     assert visitor.problems() == []
     page = visitor.open("/account/")
     page.locator("#bell-list a").wait_for(state="attached")
+    wait_for_bell(page)
     assert told(page) == []
     transitions.finish(run, Status.SUCCEEDED)
-    wait_told(page, seconds=12)
+    page.clock.fast_forward(31_000)  # the next look of the bell
+    wait_told(page, seconds=4)
     assert told(page) == [[f"{run.name} has succeeded", f"training-runs/{run.pk}"]]
     visitor.open("/")
     page.locator("#bell-count").wait_for(state="attached")

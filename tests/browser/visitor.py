@@ -132,6 +132,12 @@ def make_visitor(
     return visitor
 
 
+def wait_for_bell(page: Page) -> None:
+    """Wait until the bell is done with its first answer: before that it asks nothing else."""
+    settled = "#activity[hx-get*='since']:not([class*='htmx'])"
+    page.locator(settled).wait_for(state="attached")
+
+
 def _session(user: Any, base: str) -> Any:
     client = Client()
     client.force_login(user)

@@ -2,9 +2,13 @@
 
 import re
 from datetime import timedelta
+from html import unescape
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.http import HttpResponse
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -101,6 +105,50 @@ def test_the_bell_draws_count_and_list_anew_and_leaves_the_menu_alone(
     assert '<span id="bell-count" hx-swap-oob="true">2</span>' in text
     assert "First" in text and "Second" in text
     assert "<details" not in text and "hx-preserve" not in text
+
+
+def test_the_bell_is_drawn_again_only_where_something_changed(
+    client_of: Visit, viewer: User, project: Project
+) -> None:
+    run, other = make_run(project, name="First"), make_run(project, name="Second")
+    make_run(name="Of others")
+    client = client_of(viewer)
+    text = client.get(reverse("activity")).content.decode()
+
+    def look_again() -> HttpResponse:
+        (address,) = re.findall(r'id="activity" hidden hx-get="(.*?)"', text)
+        return client.get(unescape(address))
+
+    with CaptureQueriesContext(connection) as few:
+        assert look_again().status_code == 204
+    assert len(few) <= 4, "session, user, what runs, what has ended"
+    make_run(name="Of others, too"), Project.objects.filter(pk=project.pk).update(name="Renamed")
+    assert look_again().status_code == 204
+
+    run.status, run.finished_at = "failed", timezone.now()
+    run.save()
+    text = look_again().content.decode()
+    assert 'class="notice is-bad"' in text and "First" in text
+    assert '<span id="bell-count" hx-swap-oob="true">1</span>' in text
+    assert look_again().status_code == 204
+
+    other.delete(), make_run(project, name="Third")  # as many as before
+    assert "Third" in look_again().content.decode()
+
+
+def test_what_the_bell_asks_does_not_grow_with_what_runs(
+    client_of: Visit, viewer: User, project: Project
+) -> None:
+    client, since = client_of(viewer), (timezone.now() - timedelta(minutes=1)).isoformat()
+    model, asked = make_model(project), []
+    for _ in range(2):
+        make_import(project, version=make_version()), make_run(project)
+        make_evaluation(model=model), make_detection(model=model, created_by=viewer)
+        make_run(project, status="succeeded", finished_at=timezone.now())
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(reverse("activity"), {"since": since}).status_code == 200
+        asked.append(len(queries))
+    assert asked[0] == asked[1] <= 9
 
 
 def test_evaluations_and_detections_run_and_end_too(

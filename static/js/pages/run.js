@@ -5,9 +5,10 @@ import { followPage, redrawParts } from "cvt/job-page";
 import { ENDED } from "cvt/job-stream";
 import { LivePictures } from "cvt/live-pictures";
 import { bindTellMe, lookForEnds } from "cvt/notices";
+import { nowAndThen, soon } from "cvt/now-and-then";
 import { showReadings } from "cvt/run-readings";
 
-const BEST_WAIT_MS = 400;
+const QUEUE_SECONDS = [12, 18];
 const job = document.getElementById("job");
 const [slug, id] = job.dataset.job.split("/");
 const epochs = job.dataset.epochs;
@@ -19,7 +20,6 @@ const holder = find("[data-charts]");
 const texts = holder.dataset;
 const charts = makeCharts();
 let isDrawing = false;
-let bestTimer = 0;
 
 function makeCharts() {
   const loss = (name, part, color) => ({
@@ -115,12 +115,8 @@ function showEpoch({ phase, epoch, batch, batches }) {
   batchLine.textContent = form && batches ? form.replace("{batch}", count(batch)).replace("{batches}", count(batches)) : "";
 }
 
-/** What is best is decided by the server; after each epoch it is asked. */
-async function refreshBest() {
-  const response = await fetch(`/api/v1/${slug}/${id}/`, { headers: { Accept: "application/json" } }).catch(() => null);
-  if (!response?.ok) return;
-  const { best } = await response.json();
-  if (!best) return;
+/** Show the figures of the best epoch so far, as the server has decided it. */
+function showBest(best) {
   for (const place of document.querySelectorAll("#job [data-best]")) {
     const value = best[place.dataset.best];
     place.textContent = value == null ? "–" : decimal(value);
@@ -129,27 +125,42 @@ async function refreshBest() {
   line.textContent = line.dataset.text.replace("{epoch}", count(best.epoch));
 }
 
+/** Of a run that a worker of the release before does, no frame tells it. */
+const askForBest = soon(async () => {
+  const response = await fetch(`/api/v1/${slug}/${id}/`, { headers: { Accept: "application/json" } });
+  if (!response.ok) return;
+  const { best } = await response.json();
+  if (best) showBest(best);
+});
+
+function addEpoch(frame) {
+  add(frame);
+  if (frame.best) showBest(frame.best);
+  else if (frame.best === undefined) askForBest();
+  if (frame.has_pictures) looks?.news();
+}
+
+/** A waiting run is told nothing, while its place in the queue changes. */
+function lookAtQueue() {
+  const place = find("[data-queue]");
+  if (place) redrawParts(["[data-queue]"], { url: place.dataset.queue });
+}
+
 const looks = find("[data-looks]") && new LivePictures(find("[data-looks]"));
 const latest = document.getElementById("progress");
 if (latest) showReadings(JSON.parse(latest.textContent));
 for (const row of JSON.parse(document.getElementById("metrics").textContent)) add(row);
 bindTellMe(job.dataset.job);
 find("[data-epoch-fold]").addEventListener("toggle", draw);
+nowAndThen(lookAtQueue, { seconds: QUEUE_SECONDS });
 followPage(job, {
+  atEnd: ["#results"],
   onFrame: (frame) => {
-    if (frame.type === "epoch") add(frame);
+    if (frame.type === "epoch") addEpoch(frame);
     if (frame.type === "progress") {
       showEpoch(frame);
       showReadings(frame);
     }
-    if (frame.type === "epoch" && frame.has_pictures) looks?.news();
-    if (frame.type === "epoch") {
-      clearTimeout(bestTimer);
-      bestTimer = setTimeout(refreshBest, BEST_WAIT_MS);
-    }
-    if (frame.type === "status" && ENDED.has(frame.status)) {
-      redrawParts(["#results"]);
-      lookForEnds();
-    }
+    if (frame.type === "status" && ENDED.has(frame.status)) lookForEnds();
   },
 });
