@@ -168,6 +168,7 @@ PAGES: Rules = {
     "training-runs/<uuid:run_id>/stop/": {"POST": EDIT_PAGE},
     "training-runs/<uuid:run_id>/cancel/": {"POST": EDIT_PAGE},
     "training-runs/<uuid:run_id>/pause/": {"POST": EDIT_PAGE},
+    "training-runs/<uuid:run_id>/priority/": {"POST": EDIT_PAGE},
     "training-runs/<uuid:run_id>/resume/": {"POST": EDIT_PAGE},
     "training-runs/<uuid:run_id>/remedy/": {"POST": EDIT_PAGE},
     "training-runs/<uuid:run_id>/repeat/": {"POST": EDIT_PAGE},
