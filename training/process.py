@@ -141,14 +141,14 @@ class TrainerProcess:
         Raises:
             TrainerGone: it will say nothing more.
         """
+        self._count_memory_kills()
         try:
             message = self._messages.get(timeout=seconds)
         except queue.Empty:
-            message = {}
+            return None
         if message is None:
             raise TrainerGone
-        self._count_memory_kills()
-        return message or None
+        return message
 
     def __enter__(self) -> Self:
         return self

@@ -63,6 +63,17 @@ def once(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, act: Callable[
         yield calls
 
 
+def then(act: Callable[[], object]) -> Callable[..., Any]:
+    """Return what does as a function does, and something else before it returns."""
+
+    def call(real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        answer = real(*args, **kwargs)
+        act()
+        return answer
+
+    return call
+
+
 def commit(run: TrainingRun, *messages: dict[str, Any]) -> None:
     """Commit epochs as an attempt does."""
     with Committer(run, Reporter(run)) as committer:
@@ -128,12 +139,7 @@ class TestTheDatabaseGoesAway:
     ) -> None:
         connection.close()
 
-        def append(real: Any, *args: Any, **kwargs: Any) -> Any:
-            number = real(*args, **kwargs)
-            crash()
-            return number
-
-        with once(monkeypatch, transitions, "append", append) as calls:
+        with once(monkeypatch, transitions, "append", then(crash)) as calls:
             commit(run, message(1, is_best=True))
         assert len(calls) == 2
         assert_committed(run, 1)
@@ -147,13 +153,10 @@ class TestTheDatabaseGoesAway:
     ) -> None:
         connection.close()
 
-        def cut(real: Any, *args: Any, **kwargs: Any) -> Any:
-            number = real(*args, **kwargs)
-            on_postgres.cut_connections()
-            return number
-
         for number in (1, 2, 3):
-            with once(monkeypatch, transitions, "append", cut) as calls:
+            with once(
+                monkeypatch, transitions, "append", then(on_postgres.cut_connections)
+            ) as calls:
                 commit(run, message(number, is_best=number == 2))
             assert len(calls) == 2
         assert_committed(run, 3)
