@@ -9,9 +9,14 @@ the run brought is stored. Nobody knows whether patience ends it sooner: what is
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
-#: Epochs that are looked at, the newest: the first ones of a host that has just begun are slow.
+#: Epochs that are looked at, the newest.
 _LOOKED_AT = 3
+#: The first epochs get quicker still: a host that has just begun, weights that know nothing yet.
+_SETTLING = 5
+#: How much quicker the next ones are where each was quicker than the one before.
+_QUICKER_YET = 0.05
 #: Of the wait for pictures, what goes with the mosaics.
 _SAVED = 0.6
 #: The last measuring takes as long as that of an epoch, and a little for curves and files.
@@ -118,10 +123,18 @@ class Pace:
         laps = self._laps[1:] or self._laps
         alike = [lap for lap in laps if (lap.number <= self._mosaics_until) == has_mosaics]
         if alike:
-            return _median([lap.seconds for lap in alike[-_LOOKED_AT:]])
+            return self._to_come(alike[-_LOOKED_AT:])
         known = self._known()
-        seconds = _median([lap.seconds for lap in known])
-        return seconds - _SAVED * _median([lap.waited for lap in known])
+        return self._to_come(known) - _SAVED * _median([lap.waited for lap in known])
+
+    def _to_come(self, known: list[Lap]) -> float:
+        """Return the seconds of an epoch like these."""
+        seconds = [lap.seconds for lap in known]
+        if len(self._laps) > _SETTLING:
+            return _median(seconds)
+        steps = [later.seconds < lap.seconds for lap, later in pairwise(self._laps)]
+        is_falling = len(steps) > 1 and all(steps)
+        return min(seconds) * (1 - _QUICKER_YET * is_falling)
 
 
 def _median(values: list[float]) -> float:

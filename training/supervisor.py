@@ -196,7 +196,9 @@ class _Attempt:
             if message is not None and message["type"] == "done":
                 self.committer.finish(self._check)
                 return message
-            if message is not None:
+            if message is None:
+                self.teller.count_down()
+            else:
                 self._hear(message)
             # Lines alone are no progress: what hangs may still write them.
             self._check_silence()

@@ -34,6 +34,8 @@ class Teller:
         self._limit = 3600 * float(options.get("time_limit") or 0)
         self._used, self._typical = used, typical
         self._gauge: Gauge | None = None
+        #: The last that was heard, where the run comes to its end.
+        self._at_end: Message | None = None
         mosaics = float(options.get("mosaic") or 0) and int(options.get("close_mosaic") or 0)
         self.pace = Pace(
             epochs=self._epochs,
@@ -43,7 +45,7 @@ class Teller:
 
     def watching(self, pid: int) -> AbstractContextManager[Gauge]:
         """Read what a trainer takes, from now to the end of the context."""
-        self._gauge = Gauge(pid)
+        self._gauge, self._at_end = Gauge(pid), None
         return self._gauge
 
     def started(self, device: str) -> None:
@@ -60,6 +62,7 @@ class Teller:
         """
         done, total, epoch = message["done"], message["total"], message["epoch"]
         phase, part = message["phase"], done / total if total else 0.0
+        self._at_end = message if phase == "finish" else None
         start, width = _SHARES.get(phase, (0.0, 0.0))
         # Before the first epoch and after the last one, the number is of an epoch that is whole.
         is_within = phase in _SHARES
@@ -91,6 +94,8 @@ class Teller:
     def committed(self, message: Message, *, is_last: bool) -> None:
         """Say that an epoch is whole."""
         number = int(message["epoch"])
+        if is_last or number == self._epochs:
+            self._at_end = {**message, "phase": "finish", "done": 0, "total": 0}
         self._reporter.progress(
             "train",
             number,
@@ -102,6 +107,14 @@ class Teller:
             images_per_second=message["images_per_second"],
             **self._machine(),
         )
+
+    def count_down(self) -> None:
+        """Tell the time that is left while the trainer says nothing: at its end it has long tasks.
+
+        It measures the best model, draws curves and writes files.
+        """
+        if self._at_end is not None:
+            self.progress(self._at_end, is_last=True)
 
     def percent(self, epochs_done: float) -> float:
         """Return how much of the run is done."""

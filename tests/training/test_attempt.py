@@ -299,6 +299,27 @@ class TestProgress:
         assert (state["done"], state["percent"]) == (10, 100.0)
         assert state["eta_seconds"] == pytest.approx(_END - 1, abs=0.1)
 
+    def test_while_the_trainer_ends_in_silence_the_time_left_is_told(
+        self, run: TrainingRun
+    ) -> None:
+        clock = [0.0]
+        run.options = {"epochs": 2, "patience": 0}
+        teller = Teller(run, Reporter(run))
+        teller.pace = Pace(epochs=2, mosaics_until=2, clock=lambda: clock[0])
+        epoch = {"seconds": 10.0, "images_per_second": 5.0}
+        left = []
+        for number in (1, 2):
+            clock[0] += 10
+            teller.epoch({**epoch, "epoch": number})
+            teller.committed({**epoch, "epoch": number}, is_last=False)
+            for _ in range(2):
+                clock[0] += 1
+                teller.count_down()
+                state = teller._reporter._progress
+                assert state is not None
+                left.append(state["eta_seconds"])
+        assert left == [10 + _END, 10 + _END, _END - 1, _END - 2]
+
     def test_in_prepare_of_a_resume_the_epochs_before_count(self, told: Callable[..., Any]) -> None:
         state = told("prepare", 4)
         assert (state["done"], state["percent"], state["eta_seconds"]) == (4, 40.0, None)

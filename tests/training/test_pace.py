@@ -54,6 +54,7 @@ KINDS = {
     "an hour each": Kind(12, 3600.0, waits=0.2, validation=200.0),
     "a noisy host": Kind(50, 10.0, noise=0.15, validation=1.0),
     "a host that has just begun": Kind(32, 4.0, warm_up=0.1, noise=0.03, fades=0.35),
+    "a processor that gets used to it": Kind(32, 4.0, warm_up=0.1, noise=0.02, fades=0.5),
     "never a mosaic": Kind(10, 30.0, waits=0.5, mosaics_until=10),
     "four epochs": Kind(4, 30.0, validation=4.0),
 }
