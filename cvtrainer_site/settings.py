@@ -2,13 +2,13 @@
 
 import logging
 
-from csp.constants import NONCE, NONE, SELF
 from django.utils.translation import gettext_lazy as _
 from whitenoise.compress import Compressor
 
 from cvtrainer_site import env as site_env
 from cvtrainer_site import logs
 from cvtrainer_site.api.options import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401
+from cvtrainer_site.content_policy import content_policy
 from cvtrainer_site.env import BASE_DIR, env
 from cvtrainer_site.supervisor.address import local_url
 
@@ -179,6 +179,8 @@ PROJECT_WAITING = env.int("CVTRAINER_PROJECT_WAITING", default=0)
 # Pictures at training size, for all trainings on this host; what runs use is there beside it.
 PICTURE_CACHE_DIR = HOME / "cache" / "pictures"
 PICTURE_CACHE_BYTES = int(env.float("CVTRAINER_DATA_CACHE_GB", default=50) * 1024**3)
+# Of training that may be lost with its host because it is not stored yet, or one epoch.
+TRAINING_UNSTORED_SECONDS = env.float("CVTRAINER_UNSTORED_SECONDS", default=60)
 TRAINING_LOADER_WORKERS = env.int("CVTRAINER_LOADER_WORKERS", default=-1)
 WORKERS = site_env.workers()
 METRICS_NETWORKS = env.list("CVTRAINER_METRICS_NETWORKS", default=[])
@@ -218,20 +220,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 # TLS ends at the proxy in front of us, which redirects; its other names are not ours to bind.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
 X_FRAME_OPTIONS = "DENY"
-FRAME_ANCESTORS = env.list("CVTRAINER_FRAME_ANCESTORS", default=[])
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [SELF],
-        "img-src": [SELF, "data:", "blob:"],
-        "script-src": [SELF, NONCE],
-        "style-src": [SELF],
-        "connect-src": [SELF],
-        "object-src": [NONE],
-        "base-uri": [NONE],
-        "form-action": [SELF],
-        "frame-ancestors": FRAME_ANCESTORS or [NONE],
-    }
-}
+CONTENT_SECURITY_POLICY = content_policy(env.list("CVTRAINER_FRAME_ANCESTORS", default=[]))
 
 LANGUAGE_CODE = "vi"
 LANGUAGES = [("vi", _("Vietnamese")), ("en", _("English"))]

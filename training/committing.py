@@ -1,7 +1,8 @@
 """Commits epochs beside the training: a slow storage holds up neither the trainer nor the page.
 
 What ends while an epoch is being stored waits. Of those that wait only the newest checkpoint is
-stored, and with it all of them are committed: what is at risk is told in docs/faults.md.
+stored, and with it all of them are committed. The trainer waits only where more would be at
+risk than may be: see docs/faults.md.
 """
 
 import logging

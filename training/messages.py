@@ -2,8 +2,9 @@
 
 Nothing here imports Django, torch or ultralytics: both ends share it.
 
-The supervisor says a `Spec` first, later `{"type": "stop"}` (end after this epoch, keep the best)
-or `{"type": "drain"}` (leave at once, the last checkpoint stands). The trainer says `hello` when
+The supervisor says a `Spec` first, later `{"type": "stop"}` (end after this epoch, keep the best),
+`{"type": "drain"}` (leave at once, the last checkpoint stands) and
+`{"type": "committed", "epoch": 3}` (all up to this epoch is stored). The trainer says `hello` when
 connected, then `log`, `started`, `progress` and `epoch`, and ends with exactly one of `done`,
 `failed` and `drained`. A connection that closes without one of these was an interruption.
 """
@@ -12,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NotRequired, TypedDict
 
-PROTOCOL = 1
+PROTOCOL = 2
 MAX_LOG_TEXT = 8192
 """Bytes of UTF-8 in one log message."""
 PREDICTIONS_FLOOR = 0.05
@@ -192,8 +193,9 @@ class Drained(TypedDict):
 class Command(TypedDict):
     """What the supervisor may say after the spec."""
 
-    type: Literal["stop", "drain"]
+    type: Literal["stop", "drain", "committed"]
     reason: NotRequired[str]
+    epoch: NotRequired[int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,6 +224,8 @@ class Spec:
     """All that a trainer is told; every path is absolute, `work_dir` is its own and private.
 
     `weights_name` is the file that a person needs to repeat this, where it is none of `base_model`.
+    The trainer waits where more than `unstored_seconds` of training are not stored, and more than
+    one epoch.
     """
 
     data: Data
@@ -233,6 +237,7 @@ class Spec:
     resume: Resume | None = None
     loader_workers: int = 0
     weights_name: str = ""
+    unstored_seconds: float = 60.0
     version: int = field(default=PROTOCOL)
 
     def as_message(self) -> Message:
@@ -273,5 +278,7 @@ def _check(spec: Spec) -> None:
         raise ProtocolError("A spec has options and a base model.")
     if not isinstance(spec.weights_name, str):
         raise ProtocolError("Weights have a name.")
+    if not isinstance(spec.unstored_seconds, int | float) or not spec.unstored_seconds >= 0:
+        raise ProtocolError("A spec has seconds that may be unstored.")
     if type(spec.loader_workers) is not int or not -1 <= spec.loader_workers <= 64:
         raise ProtocolError("A spec has 0 to 64 loader workers, or -1 for as many as fit.")

@@ -32,6 +32,7 @@ from training.resuming import batch_in_use
 from training.starting import Start
 from training.storing import patiently
 from training.telling import Teller
+from training.trainer_unstored import Unstored
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,10 @@ class _Attempt:
         self.teller = Teller(run, reporter, **persist(lambda: epochs.seconds_of(run)))
         self.heard_at = time.monotonic()
         self.is_stop_sent = False
+        #: The last epoch of which the trainer knows that it is stored.
+        self.said_committed = 0
+        self.has_told_of_waiting = False
+        self.unstored = Unstored(settings.TRAINING_UNSTORED_SECONDS)
         #: Whether it is its time that ends the run, and no person.
         self.is_time_up = False
         self.committer = Committer(run, reporter)
@@ -173,6 +178,7 @@ class _Attempt:
             resume=resume,
             loader_workers=self._loader_workers,
             weights_name=self.start.weights_name(),
+            unstored_seconds=settings.TRAINING_UNSTORED_SECONDS,
         )
 
     def _train(self, names: list[str], resume: Resume | None) -> Message:
@@ -182,6 +188,7 @@ class _Attempt:
             trainer.start(spec)
             self.heard_at = time.monotonic()
             self.is_stop_sent = False
+            self.said_committed = 0
             with self.teller.watching(trainer.pid):
                 return self._listen(trainer)
 
@@ -189,6 +196,7 @@ class _Attempt:
         while True:
             self._check()
             self._pass_on_stop(trainer)
+            self._say_what_is_committed(trainer)
             try:
                 message = trainer.receive(_LISTEN_SECONDS)
             except TrainerGone:
@@ -238,6 +246,12 @@ class _Attempt:
         self.reporter.log(_("Stopping after this epoch; the best model is kept."))
         trainer.send({"type": "stop"})
 
+    def _say_what_is_committed(self, trainer: TrainerProcess) -> None:
+        """Let the trainer know: it waits where too much would be lost with this host."""
+        if self.run.epoch > self.said_committed:
+            self.said_committed = self.run.epoch
+            trainer.send({"type": "committed", "epoch": self.said_committed})
+
     def _hear(self, message: Message) -> None:
         match message["type"]:
             case "log":
@@ -263,6 +277,11 @@ class _Attempt:
         self.teller.epoch(message)
         self.committer.add(message)
         self.teller.committed(message, is_last=self.is_stop_sent)
+        self.unstored.add(int(message["epoch"]), float(message["seconds"]))
+        if self.unstored.is_too_much(self.run.epoch) and not self.has_told_of_waiting:
+            self.has_told_of_waiting = True
+            text = _("Storing takes longer than training: the trainer waits for it now and then.")
+            self.reporter.log(text, "warning")
 
     def _check_silence(self) -> None:
         patience = max(_SILENCE_SECONDS, _SILENCE_EPOCHS * self.teller.pace.typical)

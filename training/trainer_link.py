@@ -21,8 +21,9 @@ _CHUNK = 65_536
 class Link:
     """A connection to the supervisor; only the process that made it may speak.
 
-    A thread listens: `stop` and `drain` set their events, and when the connection closes, or the
-    supervisor says what it should not, the whole process group is killed at once.
+    A thread listens: `stop` and `drain` set their events, `committed` is the last epoch that is
+    stored, and when the connection closes, or the supervisor says what it should not, the whole
+    process group is killed at once.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -34,6 +35,7 @@ class Link:
         self._has_spec = False
         self.stop_requested = threading.Event()
         self.drain_requested = threading.Event()
+        self.committed = 0
         # A data loader that kept the connection open would hide the death of the trainer.
         os.register_at_fork(after_in_child=self._close_in_child)
 
@@ -76,6 +78,8 @@ class Link:
             self.stop_requested.set()
         elif message.get("type") == "drain":
             self.drain_requested.set()
+        elif message.get("type") == "committed":
+            self.committed = int(message["epoch"])
         else:
             raise ProtocolError(f"Not a command: {message.get('type')}")
 

@@ -12,9 +12,11 @@ from training.trainer_failures import Left
 from training.trainer_link import Link
 from training.trainer_log import LogSink
 from training.trainer_machine import forget_peak, peak_memory_mb
+from training.trainer_unstored import Unstored
 from training.trainer_watched import WatchedPictures
 
 _SECONDS_BETWEEN = 0.5
+_WAIT_SECONDS = 0.1
 _VALIDATION = {
     "metrics/precision(B)": "precision",
     "metrics/recall(B)": "recall",
@@ -29,6 +31,7 @@ class Reporter:
     Args:
         best_epoch: of the attempts before this one, 0 if there were none.
         seed: of the run, decides which validation pictures are shown.
+        unstored_seconds: of training that may be lost with this host, or one epoch.
 
     Attributes:
         device: its name for people; set, as `facts` is, before the training begins.
@@ -46,6 +49,7 @@ class Reporter:
         epoch: int = 0,
         best_epoch: int = 0,
         seed: int = 0,
+        unstored_seconds: float,
     ) -> None:
         self._link = link
         self._log = log
@@ -59,6 +63,7 @@ class Reporter:
         self.epoch = epoch
         self.best_epoch = best_epoch
         self.watched = WatchedPictures(seed)
+        self._unstored = Unstored(unstored_seconds)
 
     def listeners(self) -> dict[str, Any]:
         """Return the functions to call, by the library's names of its events."""
@@ -152,6 +157,17 @@ class Reporter:
         self._link.send(message)
         self._copies = (None, None)
         self._stop_if_asked(trainer)
+        self._unstored.add(message["epoch"], message["seconds"])
+        self._wait_for_storage(trainer)
+
+    def _wait_for_storage(self, trainer: Any) -> None:
+        """Train no further while too much would be lost with this host; see docs/faults.md."""
+        while self._unstored.is_too_much(self._link.committed) and not trainer.stop:
+            self._check(trainer)
+            self._stop_if_asked(trainer)
+            self._phase = "train"
+            self._progress(0, len(trainer.train_loader))
+            time.sleep(_WAIT_SECONDS)
 
     def _epoch_message(self, trainer: Any) -> Epoch:
         losses = trainer.label_loss_items(trainer.tloss)

@@ -103,6 +103,7 @@ class Run:
             epoch=int(start[1]["epoch"]) + 1 if start else 0,
             best_epoch=best_epoch,
             seed=int(self._spec.options["seed"]),
+            unstored_seconds=self._spec.unstored_seconds,
         )
         self._reporter = reporter
         self._log.on_bar = reporter.bar_moved

@@ -29,7 +29,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from training.messages import Message, Resume, Spec
+from training.messages import PROTOCOL, Message, Resume, Spec
 from training.wire import LineReader, encode
 
 TOLD = {"lr": 0.01, "images_per_second": 10.0, "gpu_memory_mb": None}
@@ -54,9 +54,8 @@ class Trainer:
     def run(self) -> None:
         """Take a spec and train, so to speak."""
         threading.Thread(target=self.listen, daemon=True).start()
-        self.say(
-            {"type": "hello", "protocol": 1, "pid": os.getpid(), "warm": False, "versions": {}}
-        )
+        hello = {"type": "hello", "protocol": PROTOCOL, "pid": os.getpid(), "warm": False}
+        self.say({**hello, "versions": {}})
         self.has_spec.wait()
         spec = self.spec
         assert spec is not None
@@ -170,7 +169,7 @@ class Trainer:
             for message in reader.feed(data):
                 if message["type"] == "stop":
                     self.stop.set()
-                else:
+                elif message["type"] == "spec":
                     self.spec = Spec.from_message(message)
                     self.has_spec.set()
         os.killpg(0, signal.SIGKILL)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.messages import Data, ProtocolError, Resume, Spec
+from training.messages import PROTOCOL, Data, ProtocolError, Resume, Spec
 from training.wire import MAX_LINE, LineReader, encode
 
 
@@ -35,7 +35,7 @@ def test_a_spec_survives_the_wire(resume):
 @pytest.mark.parametrize(
     "change",
     [
-        {"version": 2},
+        {"version": PROTOCOL + 1},
         {"work_dir": "relative"},
         {"weights": "yolo11n.pt"},
         {"weights": 5},
@@ -46,6 +46,9 @@ def test_a_spec_survives_the_wire(resume):
         {"loader_workers": 999},
         {"loader_workers": True},
         {"loader_workers": -2},
+        {"unstored_seconds": -1},
+        {"unstored_seconds": "60"},
+        {"unstored_seconds": float("nan")},
         {"resume": {"last": "x.pt", "best": None, "epoch": 1}},
         {"cfg": "/etc/passwd"},
     ],

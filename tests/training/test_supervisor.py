@@ -23,7 +23,7 @@ from jobs.models import JobEvent
 from jobs.states import Status
 from projects.models import Project
 from tests.training.data import ODD_NAMES, SIDE, imported_version
-from training import quarantine, services
+from training import quarantine, services, supervisor
 from training.models import Checkpoint, TrainedModel, TrainingRun, weights_storage
 from training.pixels import check_file
 from training.tasks import run_training
@@ -274,6 +274,32 @@ def test_a_run_whose_start_model_was_deleted_goes_on_from_its_checkpoint(
     assert run.model.architecture == model.architecture == "yolo26n"
     arguments = run.artifacts.get(name="args.yaml").file.read().decode()
     assert f"model: {model_id}.pt" in arguments
+
+
+def test_where_storing_is_slower_than_training_little_is_at_risk(
+    start: Callable[..., TrainingRun], monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    kind, at_risk = type(weights_storage()), []
+    save, hear = kind.save, supervisor._Attempt._epoch
+
+    def slowly(*args: Any, **kwargs: Any) -> Any:
+        time.sleep(3)
+        return save(*args, **kwargs)
+
+    def listening(attempt: Any, message: Any) -> None:
+        at_risk.append(message["epoch"] - attempt.run.epoch)
+        hear(attempt, message)
+
+    settings.TRAINING_UNSTORED_SECONDS = 0
+    monkeypatch.setattr(kind, "save", slowly)
+    monkeypatch.setattr(supervisor._Attempt, "_epoch", listening)
+    run = work(start(epochs=5))
+
+    assert run.status == Status.SUCCEEDED, run.error
+    assert_epochs_are_whole(run, 5)
+    assert max(at_risk) == 2, "the one that is being stored, and the one that ended meanwhile"
+    text = _("Storing takes longer than training: the trainer waits for it now and then.")
+    assert run.events.filter(payload__text=text).count() == 1
 
 
 def test_cancel_ends_at_once_keeps_committed_epochs_and_can_go_on(

@@ -376,6 +376,27 @@ def test_drain_leaves_within_the_epoch_without_finishing(config, data, tmp_path)
     assert trainer.process.returncode == 0
 
 
+@pytest.mark.parametrize(("command", "word"), [("stop", "done"), ("drain", "drained")])
+def test_it_waits_where_too_much_is_not_stored_and_hears_meanwhile(
+    config, data, tmp_path, command, word
+):
+    spec = make_spec(data, tmp_path / "w", options={"epochs": 50}, unstored_seconds=0)
+    with Trainer.cold(config) as trainer:
+        trainer.say(spec.as_message())
+        trainer.until("epoch", epoch=2)
+        for _ in range(4):  # at most two a second
+            trainer.until("progress", phase="train", epoch=3, done=0)
+        trainer.say({"type": "committed", "epoch": 1})
+        trainer.until("epoch", epoch=3)
+        trainer.say({"type": "committed", "epoch": 3})
+        trainer.until("epoch", epoch=5)
+        trainer.until("progress", phase="train", epoch=6, done=0)
+        trainer.say({"type": command})
+        last = trainer.to_the_end()
+    assert last["type"] == word
+    assert [m["epoch"] for m in trainer.of("epoch")] == [1, 2, 3, 4, 5]
+
+
 def test_a_warm_spare_takes_one_supervisor_and_starts_at_once(config, data, tmp_path):
     sockets = tmp_path / "sockets"
     sockets.mkdir(mode=0o700)
