@@ -84,6 +84,9 @@ def _judged(name: str, told: Sequence[Told], end: float, epochs: int) -> list[Fi
     def ours(one: Told) -> float:
         return one.left
 
+    for one in told:
+        if not _is_right(one.left, end - one.at):
+            note(f"epoch {one.epoch}: told {one.left:.0f} s, took {end - one.at:.1f} s")
     first = told[0]
     return [
         Figure(f"{name}: from the request to the end", f"{end:.1f} s"),
