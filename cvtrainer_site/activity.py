@@ -6,15 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Q, Value
-from django.db.models.functions import Coalesce
+from django.db.models import F, Value
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from datasets.models import Import
 from detection.models import Detection, Evaluation
 from jobs.models import Job
-from jobs.states import ACTIVE
 from training.models import TrainingRun
 
 #: A job's slug and id.
@@ -54,23 +52,25 @@ class Item:
 
 def running(user: Any, *, project: Any = None) -> list[Item]:
     """Return the user's jobs that have not ended, newest first; see `items`."""
-    kinds = [rows.active() for rows in _rows(user, project)]
-    return items([key for key, _ in _latest(kinds, "created_at", limit=_MOST)])
+    on = [(_going_on(rows), "created_at") for rows in _rows(user, project)]
+    return items([key for key, _ in _latest(on, limit=_MOST)])
 
 
 def ended(user: Any, *, project: Any = None, limit: int = 6) -> list[Item]:
     """Return the user's jobs that ended, latest first; see `items`."""
-    kinds = [rows.filter(finished_at__isnull=False) for rows in _rows(user, project)]
-    return items([key for key, _ in _latest(kinds, "finished_at", limit=limit)])
+    over = [
+        (rows.filter(finished_at__isnull=False), "finished_at") for rows in _rows(user, project)
+    ]
+    return items([key for key, _ in _latest(over, limit=limit)])
 
 
 def glance(user: Any, since: datetime | None) -> tuple[list[Key], list[Key]]:
     """Return which jobs of the user run, newest first, and which ended since, by one query."""
-    wanted = Q(status__in=ACTIVE)
+    kinds = _rows(user, None)
+    wanted = [(_going_on(rows), "created_at") for rows in kinds]
     if since is not None:
-        wanted |= Q(finished_at__gt=since)
-    kinds = [rows.filter(wanted) for rows in _rows(user, None)]
-    found = _latest(kinds, Coalesce("finished_at", "created_at"), limit=_MOST)
+        wanted += [(rows.filter(finished_at__gt=since), "finished_at") for rows in kinds]
+    found = _latest(wanted, limit=_MOST)
     on = [key for key, finished_at in found if finished_at is None]
     return on, [key for key, finished_at in found if finished_at is not None]
 
@@ -92,14 +92,24 @@ def _rows(user: Any, project: Any) -> list[Any]:
     return [r.filter(project=project) for r in rows] if project else rows
 
 
-def _latest(kinds: Sequence[Any], when: Any, *, limit: int) -> list[tuple[Key, datetime | None]]:
-    """Return slug and id of the jobs of all kinds whose `when` is the latest, and their ends."""
-    when = F(when) if isinstance(when, str) else when
+def _going_on(rows: Any) -> Any:
+    """Return the active ones; what has no end is found by an index, beside a million that have."""
+    return rows.active().filter(finished_at__isnull=True)
+
+
+def _latest(wanted: Sequence[tuple[Any, str]], *, limit: int) -> list[tuple[Key, datetime | None]]:
+    """Return slug and id of the latest jobs, and their ends, by one query.
+
+    Args:
+        wanted: rows of one kind each, and the column by which they are the latest.
+    """
     first, *rest = [
-        rows.order_by()
-        .annotate(kind=Value(rows.model.slug), when=when)
+        # Of each kind only so many, by its index: there may be a million others.
+        rows.model.objects.filter(pk__in=rows.order_by(f"-{when}", "pk").values("pk")[:limit])
+        .order_by()
+        .annotate(kind=Value(rows.model.slug), when=F(when))
         .values_list("kind", "pk", "finished_at", "when")
-        for rows in kinds
+        for rows, when in wanted
     ]
     # Where two are as late as each other, always in the same order.
     union = first.union(*rest, all=True).order_by("-when", "pk")

@@ -40,7 +40,11 @@ class Detection(Job):
     objects = DetectionQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta(Job.Meta):
-        pass
+        indexes: ClassVar = [
+            *Job.Meta.indexes,
+            # What a person has running, and what ended lately, among all that programs detect.
+            models.Index(fields=["created_by", "finished_at"], name="detection_of_a_person"),
+        ]
 
 
 class DetectionEvent(JobEvent):
