@@ -1,5 +1,7 @@
 """What all tests share: real servers, and who is who."""
 
+import os
+
 from tests.personas import (  # noqa: F401
     admin,
     api,
@@ -21,3 +23,6 @@ from tests.services.fixtures import (  # noqa: F401
     zygote,
 )
 from tests.services.mail import mail_server  # noqa: F401
+
+# Two of them at once already use the cores that there are.
+os.environ.setdefault("OMP_NUM_THREADS", "1")

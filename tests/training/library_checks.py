@@ -4,6 +4,7 @@ Prints `ok NAME` for each check that holds.
 """
 
 import copy
+import os
 import random
 import shutil
 import sys
@@ -25,6 +26,7 @@ from ultralytics.cfg import get_cfg  # noqa: E402
 from ultralytics.nn.tasks import DetectionModel  # noqa: E402
 from ultralytics.utils import ONLINE, SETTINGS, callbacks  # noqa: E402
 from ultralytics.utils.checks import check_font  # noqa: E402
+from ultralytics.utils.torch_utils import select_device  # noqa: E402
 
 from tests.training.prepared import photo  # noqa: E402
 from tests.training.trainer_driver import prepare_pictures  # noqa: E402
@@ -49,6 +51,19 @@ def no_cuda_in_a_spare() -> None:
     """Loading everything makes no CUDA call."""
     ours.load_the_rest()
     assert not torch.cuda.is_initialized()
+
+
+def all_cores_of_a_processor() -> None:
+    """A training on the processor leaves none idle, or takes as many as the environment says."""
+    cores = len(os.sched_getaffinity(0))
+    for said, expected in (("", min(8, cores)), ("0", min(8, cores)), ("1", 1), ("3", 3)):
+        os.environ["OMP_NUM_THREADS"] = said
+        ours.restrain_library()
+        select_device("cpu")
+        assert torch.get_num_threads() == expected, (said, torch.get_num_threads())
+    os.environ["OMP_NUM_THREADS"] = "1"
+    ours.restrain_library()
+    select_device("cpu")
 
 
 def restrained() -> None:
@@ -254,6 +269,7 @@ def a_gpu_that_is_not_there_does_not_answer() -> None:
 CHECKS = (
     safe_and_offline,
     no_cuda_in_a_spare,
+    all_cores_of_a_processor,
     restrained,
     fonts_are_here,
     half_precision_is_judged_by_the_model_itself,
