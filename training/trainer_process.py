@@ -30,6 +30,11 @@ LIBRARY_ENVIRONMENT: Final = {
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     "PYTHONIOENCODING": "utf-8",
 }
+#: How many threads train on a processor. The library says one in `OMP_NUM_THREADS` where nobody
+#: has said anything, so that this cannot be read there once it is imported.
+THREADS: Final = "CVTRAINER_TRAINER_THREADS"
+#: The library takes no more, either.
+_MOST_THREADS: Final = 8
 _SECRETS: Final = (
     "ULTRALYTICS_API_KEY",
     "WANDB_API_KEY",
@@ -82,10 +87,18 @@ def prepare_libraries(config_dir: Path) -> None:
     os.environ.update(LIBRARY_ENVIRONMENT)
     os.environ["YOLO_CONFIG_DIR"] = str(config_dir)
     os.environ["MPLCONFIGDIR"] = str(config_dir / "matplotlib")
+    os.environ[THREADS] = str(_threads())
     for name in _SECRETS:
         os.environ.pop(name, None)
     _place(home / "settings.json", json.dumps(_settings(home), indent=2).encode())
     _place_fonts(home)
+
+
+def _threads() -> int:
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdigit() and int(wanted):
+        return int(wanted)
+    return min(_MOST_THREADS, len(os.sched_getaffinity(0)))
 
 
 def _settings(home: Path) -> dict[str, object]:

@@ -27,6 +27,7 @@ from training.trainer_checkpoints import is_whole
 from training.trainer_dataset import PreparedDataset, check_picture
 from training.trainer_failures import Failure
 from training.trainer_predictions import KeepingValidator
+from training.trainer_process import THREADS
 from training.trainer_watched import WatchedPictures, WatchingValidator
 
 Callbacks = dict[str, Callable[[Any], None]]
@@ -34,8 +35,6 @@ Callbacks = dict[str, Callable[[Any], None]]
 _RESOLVED = ("batch", "optimizer", "lr0", "warmup_bias_lr")
 #: What may be another value from one attempt to the next.
 _FREE = ("imgsz", "patience")
-#: More than the library itself takes help no model of this size.
-_MOST_THREADS = 8
 #: Compute capability: Ampere. A T4 and a V100 would only pretend, and slowly.
 _FIRST_WITH_BFLOAT16 = 8
 _WEAK_AT_HALF = ("1660", "1650", "1630", "t400", "t550", "t600", "t1000", "t1200", "t2000", "k40m")
@@ -81,13 +80,8 @@ def restrain_library() -> None:
         root=None, branch=None, commit=None, message=None, origin=None
     )
     library_trainer.check_amp = half_precision_works
-    library_torch.NUM_THREADS = _threads()
-
-
-def _threads() -> int:
-    """Return how many threads train on a processor; the library would leave one core idle."""
-    wanted = int(os.environ.get("OMP_NUM_THREADS") or 0)
-    return wanted if wanted > 0 else min(_MOST_THREADS, len(os.sched_getaffinity(0)))
+    # On a processor; the library would leave one core idle.
+    library_torch.NUM_THREADS = int(os.environ[THREADS])
 
 
 def half_precision_works(model: Any) -> bool:
