@@ -1,10 +1,9 @@
 """bench-overhead: what the portal adds to a training, against plain `yolo train`.
 
-Same pictures, arguments, seed and number of threads, one after the other on the same machine. The
-portal's time counts from the request to the end of the run, model registered; the peer's is the
-whole process. Targets: ratio <= 1.05 for the demo's short epochs and <= 1.02 where an epoch takes a
-minute, each mAP50 within 0.01 of the peer's. On a processor the portal takes all cores by itself,
-and the peer leaves one idle: the demo's training as it comes is timed too.
+Same pictures, arguments and seed, one after the other on the same machine. The portal's time counts
+from the request to the end of the run, model registered; the peer's is the whole process. Targets:
+ratio <= 1.05 for the demo's short epochs and <= 1.02 where an epoch takes a minute, each mAP50
+within 0.01 of the peer's.
 """
 
 import json
@@ -36,29 +35,20 @@ def measure() -> list[Figure]:
     ours: dict[str, tuple[float, dict[str, Any]]] = {}
     arguments: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(prefix="cvt-overhead-") as folder:
-        with portal(OMP_NUM_THREADS=str(_threads_of_peer())) as running:
+        with portal() as running:
             sample = import_sample(running, Path(folder))
             for name, (body, _) in _CASES.items():
                 ours[name] = _train_in_portal(running, sample, body)
                 arguments[name] = _arguments(running, ours[name][1])
             data = _materialise(running, sample.version, Path(folder))
-        with portal() as running:
-            as_it_comes = _train_in_portal(running, import_sample(running, Path(folder)), _SHORT)
         # The portal has ended: the peer has the machine to itself.
-        figures = [
-            Figure("short epochs: portal on all cores, as it comes", f"{as_it_comes[0]:.1f} s")
-        ]
+        figures: list[Figure] = []
         for name in _CASES:
             place = Path(folder) / name.replace(" ", "-")
             place.mkdir()
             theirs = _train_plainly(data, TRAINING["base_model"], arguments[name], place)
             figures += _compared(name, ours[name], theirs)
     return figures
-
-
-def _threads_of_peer() -> int:
-    """Return how many threads the library takes on a processor."""
-    return min(8, max(1, (os.cpu_count() or 1) - 1))
 
 
 def _compared(

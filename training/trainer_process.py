@@ -30,10 +30,10 @@ LIBRARY_ENVIRONMENT: Final = {
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     "PYTHONIOENCODING": "utf-8",
 }
-#: How many threads train on a processor. The library says one in `OMP_NUM_THREADS` where nobody
-#: has said anything, so that this cannot be read there once it is imported.
+#: How many threads train on a processor. Where nobody has said anything the library says one in
+#: `OMP_NUM_THREADS`, so that this cannot be read there once it is imported.
 THREADS: Final = "CVTRAINER_TRAINER_THREADS"
-#: The library takes no more, either.
+#: More do not help models of this size.
 _MOST_THREADS: Final = 8
 _SECRETS: Final = (
     "ULTRALYTICS_API_KEY",
@@ -98,7 +98,8 @@ def _threads() -> int:
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     if wanted.isdigit() and int(wanted):
         return int(wanted)
-    return min(_MOST_THREADS, len(os.sched_getaffinity(0)))
+    # One core is left to the portal.
+    return max(1, min(_MOST_THREADS, len(os.sched_getaffinity(0)) - 1))
 
 
 def _settings(home: Path) -> dict[str, object]:

@@ -80,7 +80,6 @@ def restrain_library() -> None:
         root=None, branch=None, commit=None, message=None, origin=None
     )
     library_trainer.check_amp = half_precision_works
-    # On a processor; the library would leave one core idle.
     library_torch.NUM_THREADS = int(os.environ[THREADS])
 
 

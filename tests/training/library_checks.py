@@ -53,10 +53,10 @@ def no_cuda_in_a_spare() -> None:
     assert not torch.cuda.is_initialized()
 
 
-def all_cores_of_a_processor() -> None:
-    """A training on the processor leaves none idle, or takes as many as the environment says."""
-    cores = len(os.sched_getaffinity(0))
-    for said, expected in (("", min(8, cores)), ("0", min(8, cores)), ("3", 3), ("1", 1)):
+def threads_of_a_processor() -> None:
+    """A training on the processor leaves one core, or takes as many as the environment says."""
+    most = max(1, min(8, len(os.sched_getaffinity(0)) - 1))
+    for said, expected in (("", most), ("0", most), ("3", 3), ("1", 1)):
         os.environ["OMP_NUM_THREADS"] = said
         trainer_process.prepare_libraries(Path(sys.argv[1]))
         ours.restrain_library()
@@ -267,7 +267,7 @@ def a_gpu_that_is_not_there_does_not_answer() -> None:
 CHECKS = (
     safe_and_offline,
     no_cuda_in_a_spare,
-    all_cores_of_a_processor,
+    threads_of_a_processor,
     restrained,
     fonts_are_here,
     half_precision_is_judged_by_the_model_itself,
