@@ -104,7 +104,7 @@ def _latest(wanted: Sequence[tuple[Any, str]], *, limit: int) -> list[tuple[Key,
         wanted: rows of one kind each, and the column by which they are the latest.
     """
     first, *rest = [
-        # Of each kind only so many, by its index: there may be a million others.
+        # Of each kind only so many: there may be a million other detections.
         rows.model.objects.filter(pk__in=rows.order_by(f"-{when}", "pk").values("pk")[:limit])
         .order_by()
         .annotate(kind=Value(rows.model.slug), when=F(when))

@@ -9,7 +9,7 @@ def content_policy(frame_ancestors: Sequence[str]) -> dict[str, object]:
     """Return the setting of django-csp: all from here, scripts by nonce, no plug-ins.
 
     Args:
-        frame_ancestors: origins whose pages may hold ours; none by default.
+        frame_ancestors: origins whose pages may hold ours; where there are none, nobody may.
     """
     return {
         "DIRECTIVES": {

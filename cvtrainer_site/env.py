@@ -16,6 +16,8 @@ env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 #: Linux limits the path of a unix socket to 107 bytes and an end mark.
 _SOCKET_PATH_LIMIT = 100
+#: A day: whoever would lose more than that has other troubles.
+_MOST_UNSTORED = 86_400
 #: What `generate_secrets` makes; everything else has to be given.
 GENERATED = ("SECRET_KEY", "FIELD_KEYS")
 
@@ -225,3 +227,17 @@ def prices() -> dict[str, float]:
                 "CVTRAINER_GPU_PRICES looks like t4=0.35,a100=3.67."
             ) from error
     return found
+
+
+def unstored_seconds() -> float:
+    """Return how much training may be lost with its host, in seconds; see docs/faults.md."""
+    said = env.str("CVTRAINER_UNSTORED_SECONDS", default="60")
+    try:
+        seconds = float(said)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= _MOST_UNSTORED:
+        raise ImproperlyConfigured(
+            f"CVTRAINER_UNSTORED_SECONDS is a number of seconds from 0 to {_MOST_UNSTORED}."
+        )
+    return seconds

@@ -180,7 +180,7 @@ PROJECT_WAITING = env.int("CVTRAINER_PROJECT_WAITING", default=0)
 PICTURE_CACHE_DIR = HOME / "cache" / "pictures"
 PICTURE_CACHE_BYTES = int(env.float("CVTRAINER_DATA_CACHE_GB", default=50) * 1024**3)
 # Of training that may be lost with its host because it is not stored yet, or one epoch.
-TRAINING_UNSTORED_SECONDS = env.float("CVTRAINER_UNSTORED_SECONDS", default=60)
+TRAINING_UNSTORED_SECONDS = site_env.unstored_seconds()
 TRAINING_LOADER_WORKERS = env.int("CVTRAINER_LOADER_WORKERS", default=-1)
 WORKERS = site_env.workers()
 METRICS_NETWORKS = env.list("CVTRAINER_METRICS_NETWORKS", default=[])

@@ -1,4 +1,4 @@
-"""Commits epochs beside the training: a slow storage holds up neither the trainer nor the page.
+"""Commits epochs beside the training: a slow storage does not hold up the page.
 
 What ends while an epoch is being stored waits. Of those that wait only the newest checkpoint is
 stored, and with it all of them are committed. The trainer waits only where more would be at
@@ -14,6 +14,7 @@ from typing import Self
 
 from django.db import connection
 
+from jobs.errors import Interrupted
 from jobs.patience import persist
 from jobs.reporter import Reporter
 from training import epochs
@@ -23,6 +24,8 @@ from training.models import TrainingRun
 log = logging.getLogger(__name__)
 
 _STEP_SECONDS = 0.2
+#: A storage that fails is given up sooner; one that neither takes an epoch nor fails, then.
+_STUCK_SECONDS = 3600.0
 
 
 class Committer:
@@ -35,6 +38,9 @@ class Committer:
         self._waiting: list[Message] = []
         self._is_busy = self._is_closed = False
         self._failure: BaseException | None = None
+        self._busy_since = 0.0
+        #: The last epoch that the trainer in hand need not bring again.
+        self.committed = 0
         self._thread = threading.Thread(target=self._work, name="committer", daemon=True)
 
     def __enter__(self) -> Self:
@@ -63,9 +69,15 @@ class Committer:
             self._changed.notify_all()
 
     def raise_if_failed(self) -> None:
-        """Raise what kept an epoch from being committed."""
+        """Raise what kept an epoch from being committed.
+
+        Raises:
+            Interrupted: also where one has been stored for so long that it will never be.
+        """
         if self._failure is not None:
             raise self._failure
+        if self._is_busy and time.monotonic() - self._busy_since > _STUCK_SECONDS:
+            raise Interrupted("storage_away")
 
     def finish(self, check: Callable[[], None]) -> None:
         """Wait until all that was taken is committed.
@@ -99,6 +111,7 @@ class Committer:
                 # Its lines come before its frame.
                 persist(self._reporter.flush, patience=epochs.PATIENCE_SECONDS)
                 epochs.commit(self._run, batch, self._reporter.raise_if_cancelled)
+                self.committed = int(batch[-1]["epoch"])
         except BaseException as error:  # noqa: BLE001  raised where the attempt listens
             log.info("The commits of %s end: %r", self._run, error)
             with self._changed:
@@ -115,5 +128,5 @@ class Committer:
             self._changed.wait_for(lambda: self._waiting or self._is_closed)
             # After the end nobody wants what still waits: it is not the attempt's any more.
             batch, self._waiting = ([] if self._is_closed else self._waiting), []
-            self._is_busy = bool(batch)
+            self._is_busy, self._busy_since = bool(batch), time.monotonic()
             return batch

@@ -26,6 +26,7 @@ from storage.presence import is_missing
 from training.picture_cache import Key, PictureCache
 from training.pixel_pool import PictureFailed, PixelPool
 from training.pixels import HEAD_SIZE, SUFFIX, Form, Head, file_content, fitted, plain_length
+from training.processors import processors
 from training.storing import patiently
 
 log = logging.getLogger(__name__)
@@ -159,7 +160,7 @@ class _Layers:
         self._form = form
         self._check = check
         self._is_over = threading.Event()
-        count = min(len(os.sched_getaffinity(0)), _MOST_PROCESSES)
+        count = min(processors(), _MOST_PROCESSES)
         self._pool = PixelPool(count)
         # Twice as many: while pixels are made of one picture, another comes from the storage.
         self._threads = ThreadPoolExecutor(2 * count, thread_name_prefix="layer")

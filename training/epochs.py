@@ -18,7 +18,7 @@ from training.storing import patiently
 
 #: What holds the weights in the message of an epoch.
 LAST, BEST = "checkpoint", "best_checkpoint"
-#: How long a commit waits for storage and for the database: the trainer goes on meanwhile.
+#: How long a commit waits for storage and for the database, each.
 PATIENCE_SECONDS = 600.0
 
 #: What is told of the machine of an epoch; of a GPU where the training is on one.

@@ -29,12 +29,16 @@ _TRAINING = 0.9
 
 @dataclass(frozen=True)
 class Lap:
-    """One epoch: all its seconds, those spent waiting for pictures, and those of its validation."""
+    """One epoch: its seconds, those of them for pictures and for validation, and those after it.
+
+    After it the trainer may have waited for the storage.
+    """
 
     number: int
     seconds: float
     waited: float
     validated: float
+    stalled: float = 0.0
 
 
 class Pace:
@@ -58,16 +62,33 @@ class Pace:
         self._laps.clear()
         self._began = self._clock()
 
-    def end(self, number: int, *, waited: float = 0.0, validated: float = 0.0) -> None:
-        """Note that an epoch has ended, and the next one begins."""
+    def end(
+        self,
+        number: int,
+        *,
+        seconds: float | None = None,
+        waited: float = 0.0,
+        validated: float = 0.0,
+    ) -> float:
+        """Note that an epoch has ended, and the next one begins.
+
+        Args:
+            seconds: of the epoch itself, where more than it has passed since the one before.
+
+        Returns:
+            The seconds since the one before.
+        """
         now = self._clock()
-        self._laps.append(Lap(number, now - self._began, waited, validated))
+        passed = now - self._began
+        seconds = passed if seconds is None else min(seconds, passed)
+        self._laps.append(Lap(number, seconds, waited, validated, passed - seconds))
         self._began = now
+        return passed
 
     @property
     def typical(self) -> float:
-        """Seconds of an epoch as they were lately; 0 where none was seen."""
-        return _median([lap.seconds for lap in self._known()])
+        """Seconds from one epoch to the next as they were lately; 0 where none was seen."""
+        return _median([lap.seconds for lap in self._known()]) + self._stalled
 
     def left(
         self, finished: int, *, trained: float = 0.0, validated: float = 0.0, is_last: bool = False
@@ -93,7 +114,7 @@ class Pace:
             return self.left_of_finish()
         # An epoch that takes longer than expected is not over because its time is.
         in_hand = max(ahead[0] - spent, ahead[0] * (1 - share) if share else 0.0)
-        return in_hand + sum(ahead[1:]) + self._finish
+        return in_hand + sum(ahead[1:]) + (len(ahead) - 1) * self._stalled + self._finish
 
     def left_of_finish(self) -> float | None:
         """Return the seconds left after the last epoch; None where they are over or unknown."""
@@ -108,6 +129,12 @@ class Pace:
         if not known:
             return _TRAINING
         return 1 - min(_median([lap.validated / (lap.seconds or 1.0) for lap in known]), 1.0)
+
+    @property
+    def _stalled(self) -> float:
+        """Seconds between two epochs: a storage that is slow holds up some of them, and not all."""
+        laps = self._laps[1:] or self._laps
+        return sum(lap.stalled for lap in laps) / len(laps) if laps else 0.0
 
     @property
     def _finish(self) -> float:

@@ -32,7 +32,7 @@ from training.resuming import batch_in_use
 from training.starting import Start
 from training.storing import patiently
 from training.telling import Teller
-from training.trainer_unstored import Unstored
+from training.unstored import Unstored
 
 log = logging.getLogger(__name__)
 
@@ -189,6 +189,9 @@ class _Attempt:
             self.heard_at = time.monotonic()
             self.is_stop_sent = False
             self.said_committed = 0
+            # What came after the checkpoint that it goes on from has to be brought again.
+            self.committer.committed = resume.epoch if resume else 0
+            self.unstored = Unstored(settings.TRAINING_UNSTORED_SECONDS)
             with self.teller.watching(trainer.pid):
                 return self._listen(trainer)
 
@@ -248,8 +251,8 @@ class _Attempt:
 
     def _say_what_is_committed(self, trainer: TrainerProcess) -> None:
         """Let the trainer know: it waits where too much would be lost with this host."""
-        if self.run.epoch > self.said_committed:
-            self.said_committed = self.run.epoch
+        if self.committer.committed > self.said_committed:
+            self.said_committed = self.committer.committed
             trainer.send({"type": "committed", "epoch": self.said_committed})
 
     def _hear(self, message: Message) -> None:
@@ -277,8 +280,15 @@ class _Attempt:
         self.teller.epoch(message)
         self.committer.add(message)
         self.teller.committed(message, is_last=self.is_stop_sent)
+        self._tell_of_waiting(message)
+
+    def _tell_of_waiting(self, message: Message) -> None:
+        """Say once that the trainer, which goes by the same rule, has to wait for storage."""
         self.unstored.add(int(message["epoch"]), float(message["seconds"]))
-        if self.unstored.is_too_much(self.run.epoch) and not self.has_told_of_waiting:
+        is_last = self.is_stop_sent or message["epoch"] == self._epochs
+        if is_last or self.has_told_of_waiting:
+            return
+        if self.unstored.is_too_much(self.committer.committed):
             self.has_told_of_waiting = True
             text = _("Storing takes longer than training: the trainer waits for it now and then.")
             self.reporter.log(text, "warning")

@@ -83,12 +83,13 @@ class Teller:
 
     def epoch(self, message: Message) -> None:
         """Note an epoch that has ended, and what the machine did meanwhile."""
-        self.pace.end(
+        # By the clock of the wall: a GPU costs also while it waits for the storage.
+        self._used += self.pace.end(
             int(message["epoch"]),
+            seconds=float(message["seconds"]),
             waited=float(message.get("waited_seconds") or 0),
             validated=float(message.get("validated_seconds") or 0),
         )
-        self._used += float(message["seconds"])
         message["machine"] = self._gauge.means() if self._gauge is not None else {}
 
     def committed(self, message: Message, *, is_last: bool) -> None:

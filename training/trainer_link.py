@@ -78,8 +78,8 @@ class Link:
             self.stop_requested.set()
         elif message.get("type") == "drain":
             self.drain_requested.set()
-        elif message.get("type") == "committed":
-            self.committed = int(message["epoch"])
+        elif message.get("type") == "committed" and isinstance(message.get("epoch"), int):
+            self.committed = message["epoch"]
         else:
             raise ProtocolError(f"Not a command: {message.get('type')}")
 

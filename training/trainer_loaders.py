@@ -1,8 +1,9 @@
 """How many processes load pictures for a training: what the GPU needs, and the host can bear."""
 
-import os
 import shutil
 from pathlib import Path
+
+from training.processors import processors
 
 AUTOMATIC = -1
 #: More than the library itself takes by default help no GPU that we know.
@@ -30,4 +31,4 @@ def choose_loaders(wanted: int, *, device: str, batch: int, imgsz: int) -> int:
     size = 3 * imgsz**2 * (batch if batch > 0 else _LARGE_BATCH)
     # A container often has little of it, and a loader that runs out of it ends the training.
     free = shutil.disk_usage(_SHARED_MEMORY).free if _SHARED_MEMORY.is_dir() else 0
-    return min(_MOST, len(os.sched_getaffinity(0)), free // (_BATCHES * size))
+    return min(_MOST, processors(), free // (_BATCHES * size))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from training.no_network import take_network_away
+from training.processors import processors
 
 _PR_SET_PDEATHSIG = 1
 
@@ -99,7 +100,7 @@ def _threads() -> int:
     if wanted.isdigit() and int(wanted):
         return int(wanted)
     # One core is left to the portal.
-    return max(1, min(_MOST_THREADS, len(os.sched_getaffinity(0)) - 1))
+    return max(1, min(_MOST_THREADS, processors() - 1))
 
 
 def _settings(home: Path) -> dict[str, object]:

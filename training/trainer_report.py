@@ -12,8 +12,8 @@ from training.trainer_failures import Left
 from training.trainer_link import Link
 from training.trainer_log import LogSink
 from training.trainer_machine import forget_peak, peak_memory_mb
-from training.trainer_unstored import Unstored
 from training.trainer_watched import WatchedPictures
+from training.unstored import Unstored
 
 _SECONDS_BETWEEN = 0.5
 _WAIT_SECONDS = 0.1
@@ -84,7 +84,7 @@ class Reporter:
     def bar_moved(self, done: int, total: int) -> None:
         """Take the state of a progress bar: before the first epoch, it is the scan of the data."""
         if self._phase == "prepare":
-            self._progress(done, total)
+            self._progress(done, total, is_timed=False)
 
     def _start(self, trainer: Any) -> None:
         rate = float(trainer.args.lr0)
@@ -166,7 +166,7 @@ class Reporter:
             self._check(trainer)
             self._stop_if_asked(trainer)
             self._phase = "train"
-            self._progress(0, len(trainer.train_loader))
+            self._progress(0, len(trainer.train_loader), is_timed=False)
             time.sleep(_WAIT_SECONDS)
 
     def _epoch_message(self, trainer: Any) -> Epoch:
@@ -202,13 +202,12 @@ class Reporter:
         if self._link.drain_requested.is_set():
             raise Left
 
-    def _progress(self, done: int, total: int) -> None:
+    def _progress(self, done: int, total: int, *, is_timed: bool = True) -> None:
         now = time.monotonic()
         if now - self._said < _SECONDS_BETWEEN:
             return
         self._said = now
         epoch = self.epoch + 1 if self._phase in {"train", "validate"} else self.epoch
-        is_timed = self._phase != "prepare"
         message = Progress(
             type="progress",
             phase=self._phase,

@@ -306,7 +306,7 @@ class TestProgress:
         run.options = {"epochs": 2, "patience": 0}
         teller = Teller(run, Reporter(run))
         teller.pace = Pace(epochs=2, mosaics_until=2, clock=lambda: clock[0])
-        epoch = {"seconds": 10.0, "images_per_second": 5.0}
+        epoch = {"seconds": 10.0, "images_per_second": 5.0}  # that is how long each takes
         left = []
         for number in (1, 2):
             clock[0] += 10

@@ -178,3 +178,30 @@ def test_of_an_attempt_that_goes_on_the_first_epoch_counts_least() -> None:
         pace.end(number)
     assert pace.typical == 10
     assert pace.left(53) == pytest.approx(47 * 10 + 4, abs=1)
+
+
+def test_a_storage_that_holds_up_some_epochs_counts_for_all() -> None:
+    """Epochs of 30 s, and after each second one the trainer waits two minutes."""
+    clock = [0.0]
+    pace = Pace(epochs=100, mosaics_until=100, clock=lambda: clock[0])
+    pace.begin()
+    ends = []
+    for number in range(1, 101):
+        clock[0] += 30
+        pace.end(number, seconds=30.0)
+        ends.append((clock[0], pace.left(number)))
+        clock[0] += 120 * (number % 2)
+        # The next one begins only now: what has passed until its end is more than it took itself.
+    really = ends[-1][0] + 4
+    for at, left in ends[9:90]:
+        assert left == pytest.approx(really - at, rel=0.2)
+    assert pace.typical == pytest.approx(90, rel=0.1)
+
+
+def test_an_epoch_is_no_longer_than_what_has_passed() -> None:
+    clock = [0.0]
+    pace = Pace(epochs=3, mosaics_until=3, clock=lambda: clock[0])
+    pace.begin()
+    clock[0] += 10
+    assert pace.end(1, seconds=12.0) == 10
+    assert pace.typical == 10

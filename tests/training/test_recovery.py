@@ -18,7 +18,16 @@ from jobs.states import Status
 from projects.models import Project
 from projects.services import delete_project
 from tests.training.conftest import Scripted, assert_whole
-from training import epochs, leftovers, process, quarantine, services, storing, supervisor
+from training import (
+    committing,
+    epochs,
+    leftovers,
+    process,
+    quarantine,
+    services,
+    storing,
+    supervisor,
+)
 from training.models import Checkpoint, TrainingRun, weights_storage
 from training.resuming import batch_in_use
 from training.tasks import run_training
@@ -243,6 +252,26 @@ class TestStorage:
         best = run.checkpoints.filter(kind="best").first()
         assert best is not None and best.epoch == 19, "the newest of those that were best"
         assert len(stored) < 10, "the epochs that waited were committed together"
+
+    def test_that_neither_takes_an_epoch_nor_fails_is_given_up(
+        self, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        kind, thaws = type(weights_storage()), threading.Event()
+        save = kind.save
+
+        def hang(*args: Any, **kwargs: Any) -> Any:
+            thaws.wait(30)
+            return save(*args, **kwargs)
+
+        monkeypatch.setattr(committing, "_STUCK_SECONDS", 1.0)
+        run = scripted.begin({"epochs": 0.3}, epochs=50)
+        monkeypatch.setattr(kind, "save", hang)
+        began = time.monotonic()
+        run = scripted.work(run)
+        thaws.set()
+
+        assert (run.status, run.epoch, run.losses) == (Status.QUEUED, 0, 1)
+        assert time.monotonic() - began < 20, "it did not wait until the storage thaws"
 
     def test_away_for_a_while_at_the_end_of_an_epoch_costs_nothing(
         self, scripted: Scripted, monkeypatch: pytest.MonkeyPatch

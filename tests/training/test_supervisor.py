@@ -23,7 +23,7 @@ from jobs.models import JobEvent
 from jobs.states import Status
 from projects.models import Project
 from tests.training.data import ODD_NAMES, SIDE, imported_version
-from training import quarantine, services, supervisor
+from training import process, quarantine, services, supervisor
 from training.models import Checkpoint, TrainedModel, TrainingRun, weights_storage
 from training.pixels import check_file
 from training.tasks import run_training
@@ -193,7 +193,9 @@ def test_a_killed_trainer_is_a_loss_and_the_next_attempt_goes_on_where_it_was(
 
 
 def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(
-    start: Callable[..., TrainingRun], when_epoch: Callable[..., None]
+    start: Callable[..., TrainingRun],
+    when_epoch: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run = start(epochs=4)
     when_epoch(run, 2, kill_trainer)
@@ -201,10 +203,19 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(
     newest = run.checkpoints.filter(kind=Checkpoint.Kind.LAST).first()
     assert newest is not None
     os.truncate(weights_storage().path(newest.file.name), newest.size // 2)
+    said, send = [], process.TrainerProcess.send
 
+    def noting(trainer: Any, message: Any) -> None:
+        said.append(message.get("epoch"))
+        send(trainer, message)
+
+    monkeypatch.setattr(process.TrainerProcess, "send", noting)
     run = work(run)
 
     assert run.status == Status.SUCCEEDED, run.error
+    committed = [epoch for epoch in said if epoch is not None]
+    assert committed[0] == newest.epoch - 1, "of the others nothing is stored that can be read"
+    assert committed == sorted(committed)
     assert list(run.epochs.values_list("epoch", flat=True)) == [1, 2, 3, 4]
 
 
@@ -283,7 +294,7 @@ def test_where_storing_is_slower_than_training_little_is_at_risk(
     save, hear = kind.save, supervisor._Attempt._epoch
 
     def slowly(*args: Any, **kwargs: Any) -> Any:
-        time.sleep(3)
+        time.sleep(6)
         return save(*args, **kwargs)
 
     def listening(attempt: Any, message: Any) -> None:
@@ -298,7 +309,8 @@ def test_where_storing_is_slower_than_training_little_is_at_risk(
     assert run.status == Status.SUCCEEDED, run.error
     assert_epochs_are_whole(run, 5)
     assert max(at_risk) == 2, "the one that is being stored, and the one that ended meanwhile"
-    text = _("Storing takes longer than training: the trainer waits for it now and then.")
+    with translation.override(settings.LANGUAGE_CODE):
+        text = _("Storing takes longer than training: the trainer waits for it now and then.")
     assert run.events.filter(payload__text=text).count() == 1
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from training.trainer_unstored import Unstored
+from cvtrainer_site import env
+from training.unstored import Unstored
 
 
 def waits_at(seconds: list[float], *, limit: float, committed: int = 0) -> list[int]:
@@ -45,3 +46,18 @@ def test_what_is_stored_counts_no_more() -> None:
     unstored.add(3, 50)
     assert unstored.is_too_much(1)
     assert not unstored.is_too_much(3)
+
+
+@pytest.mark.parametrize("said", ["0", "60", "600.5", "86400"])
+def test_the_setting_is_a_number_of_seconds(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    monkeypatch.setenv("CVTRAINER_UNSTORED_SECONDS", said)
+    assert env.unstored_seconds() == float(said)
+
+
+@pytest.mark.parametrize("said", ["-1", "inf", "nan", "86401", "a minute"])
+def test_what_the_trainer_would_refuse_is_refused_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setenv("CVTRAINER_UNSTORED_SECONDS", said)
+    with pytest.raises(env.ImproperlyConfigured, match="0 to 86400"):
+        env.unstored_seconds()
