@@ -128,5 +128,7 @@ class Committer:
             self._changed.wait_for(lambda: self._waiting or self._is_closed)
             # After the end nobody wants what still waits: it is not the attempt's any more.
             batch, self._waiting = ([] if self._is_closed else self._waiting), []
-            self._is_busy, self._busy_since = bool(batch), time.monotonic()
+            # In this order: whoever looks in between sees no work that began long ago.
+            self._busy_since = time.monotonic()
+            self._is_busy = bool(batch)
             return batch
