@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+from training.processors import processors
+
 log = logging.getLogger(__name__)
 
 Reading = dict[str, float]
@@ -97,7 +99,7 @@ class Processor:
 
     def __init__(self, session: int) -> None:
         self._session = session
-        self._cores = len(os.sched_getaffinity(0))
+        self._cores = processors()
         self._used: dict[int, int] = {}
         self._at = time.monotonic()
 

@@ -133,7 +133,7 @@ class Pace:
     @property
     def _stalled(self) -> float:
         """Seconds between two epochs: a storage that is slow holds up some of them, and not all."""
-        laps = self._laps[1:] or self._laps
+        laps = self._after_warm_up()
         return sum(lap.stalled for lap in laps) / len(laps) if laps else 0.0
 
     @property
@@ -142,13 +142,19 @@ class Pace:
         return validated + _FINISH_SECONDS
 
     def _known(self) -> list[Lap]:
-        """Return the newest epochs, without the first where there are others."""
-        return (self._laps[1:] or self._laps)[-_LOOKED_AT:]
+        return self._after_warm_up()[-_LOOKED_AT:]
+
+    def _after_warm_up(self) -> list[Lap]:
+        """Return the epochs, without the first where there are others."""
+        return self._laps[1:] or self._laps
 
     def _expected(self, number: int) -> float:
         has_mosaics = number <= self._mosaics_until
-        laps = self._laps[1:] or self._laps
-        alike = [lap for lap in laps if (lap.number <= self._mosaics_until) == has_mosaics]
+        alike = [
+            lap
+            for lap in self._after_warm_up()
+            if (lap.number <= self._mosaics_until) == has_mosaics
+        ]
         if alike:
             return self._to_come(alike[-_LOOKED_AT:])
         known = self._known()
